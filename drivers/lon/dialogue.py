@@ -1,0 +1,85 @@
+"""One question to one device, in the words of `drivers.base`: typed answer, or a DriverError that says which step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from core.errors import Kind
+from drivers.base import DriverError, Priority
+from drivers.lon.management import AnswerError, Data, MemoryMode, ReadMemory, Refused, Request, Response
+from drivers.lon.packets import NeuronId, SubnetNode
+from drivers.lon.transactions import TRIES, Answer, Exchange, Place, Transactions
+
+R = TypeVar("R", bound=Response)
+
+UNDER_ANY_CONFIGURATION: Final = b""
+"""Messages by Neuron ID reach a device in any domain. The one of length zero is hardly anybody's own, so the answer
+comes from 0/0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """What is said to one device. `address` is where it is expected to be configured, if anywhere."""
+
+    transactions: Transactions
+    uid: str
+    priority: Priority
+    address: Place | None = None
+
+    async def ask(self, step: str, request: Request[R], *, tries: int = TRIES) -> R:
+        """Ask it by its Neuron ID; raises NO_REPLY, REFUSED, BAD_FRAME."""
+        return (await self.timed(step, request, by_uid(self.uid), tries=tries))[0]
+
+    async def ask_at_address(self, step: str, request: Request[R], *, tries: int = TRIES) -> R:
+        """Ask whoever has its logical address; raises as `ask`."""
+        if self.address is None:
+            raise AssertionError("no address to ask at")
+        return (await self.timed(step, request, self.address, tries=tries))[0]
+
+    async def timed(self, step: str, request: Request[R], place: Place, *, tries: int = TRIES) -> tuple[R, Answer]:
+        """Ask at any place, and say how long it took."""
+        exchange = Exchange(
+            step=step,
+            device=self.uid,
+            place=place,
+            apdu=request.to_apdu(),
+            service=request.SERVICE,
+            writes=request.WRITES,
+            tries=tries,
+        )
+        answer = await self.transactions.exchange(exchange, self.priority)
+        try:
+            return request.answer(answer.apdu), answer
+        except Refused as refusal:
+            raise DriverError(
+                Kind.REFUSED, step=step, device=self.uid, attempts=answer.tries, code=f"{refusal.code:02X}"
+            ) from None
+        except AnswerError as error:
+            raise unreadable(step, self.uid, answer.apdu, str(error)) from error
+
+    async def read(self, step: str, mode: MemoryMode, offset: int, count: int, *, tries: int = TRIES) -> bytes:
+        """Read memory by Neuron ID, exactly so many bytes."""
+        return exact(step, self.uid, await self.ask(step, ReadMemory(mode, offset, count), tries=tries), count)
+
+
+def exact(step: str, uid: str, answer: Data, count: int) -> bytes:
+    """The bytes that were read; BAD_FRAME unless there are as many as were asked for."""
+    if len(answer.data) != count:
+        raise unreadable(step, uid, answer.data, f"{len(answer.data)} bytes instead of {count}")
+    return answer.data
+
+
+def unreadable(step: str, uid: str, data: bytes, reason: str) -> DriverError:
+    """BAD_FRAME with what came."""
+    return DriverError(Kind.BAD_FRAME, step=step, device=uid, bytes=data.hex(" ").upper(), reason=reason)
+
+
+def by_uid(uid: str) -> Place:
+    """Where a device is reached whatever its configuration."""
+    return Place(NeuronId(bytes.fromhex(uid)), UNDER_ANY_CONFIGURATION)
+
+
+def at(domain: bytes, subnet: int, node: int) -> Place:
+    """A logical address."""
+    return Place(SubnetNode(subnet, node), domain)

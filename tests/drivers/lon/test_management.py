@@ -1,0 +1,100 @@
+"""Network management messages beyond what the golden vectors show."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.lon import management as m
+from drivers.lon.discovery import clean
+
+
+@given(
+    st.sampled_from([0, 1, 3, 6]).flatmap(lambda size: st.binary(min_size=size, max_size=size)),
+    st.integers(0, 255),
+    st.integers(0, 127),
+    st.binary(min_size=6, max_size=6),
+    st.booleans(),
+)
+def test_domain_entries_come_back_as_they_went(domain: bytes, subnet: int, node: int, key: bytes, clone: bool) -> None:
+    entry = m.DomainEntry(domain, subnet, node, key, clone=clone)
+    assert m.DomainEntry.from_bytes(entry.to_bytes()) == entry
+
+
+@given(st.binary(min_size=15, max_size=15))
+def test_any_domain_entry_can_be_read(data: bytes) -> None:
+    m.DomainEntry.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("byte", "state", "configured", "application"),
+    [
+        (0x02, m.NodeState.UNCONFIGURED, False, True),
+        (0x03, m.NodeState.APPLICATIONLESS, False, False),
+        (0x0B, m.NodeState.APPLICATIONLESS, False, False),
+        (0x04, m.NodeState.CONFIGURED, True, True),
+        (0x06, m.NodeState.HARD_OFFLINE, True, True),
+        (0x07, m.NodeState.CONFIGURED_APPLICATIONLESS, False, False),
+        (0x0C, m.NodeState.SOFT_OFFLINE, True, True),
+        (0x8C, m.NodeState.BYPASS, True, True),
+    ],
+)
+def test_the_state_of_a_device_is_read_from_its_byte(
+    byte: int, state: m.NodeState, configured: bool, application: bool
+) -> None:
+    read = m.NodeState.of(byte)
+    assert read is state
+    assert (read.configured, read.has_application) == (configured, application)
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x01, 0x05, 0x84])
+def test_a_state_that_does_not_exist_is_none(byte: int) -> None:
+    assert m.NodeState.of(byte) is None
+
+
+@given(st.binary(max_size=40))
+def test_any_answer_is_read_refused_or_an_answer_error(apdu: bytes) -> None:
+    requests: list[m.Request[m.Response]] = [
+        m.QueryStatus(),
+        m.QueryId(1),
+        m.QueryDomain(0),
+        m.QueryAddress(0),
+        m.QueryProduct(),
+        m.ReadMemory(m.MemoryMode.READ_ONLY, 0, 22),
+        m.UpdateDomain(0, m.UNUSED_DOMAIN),
+    ]
+    for request in requests:
+        try:
+            request.answer(apdu)
+        except m.AnswerError:
+            pass
+        except m.Refused as refusal:
+            assert apdu[0] == refusal.code == m.failure_code(request.CODE)
+
+
+def test_the_error_log_is_told_in_words() -> None:
+    assert m.error_in_words(0) == ""
+    assert m.error_in_words(153) == "configuration checksum wrong (153)"
+    assert m.error_in_words(250) == "error (250)"
+
+
+def test_an_index_above_254_takes_three_bytes() -> None:
+    assert m.FetchVariable(254).to_apdu() == b"\x73\xfe"
+    assert m.FetchVariable(255).to_apdu() == b"\x73\xff\x00\xff"
+
+
+def test_documentation_loses_its_profiles_and_everything_a_terminal_would_act_on() -> None:
+    assert clean(b"&3.2@0,2;Boiler pump\x00rest") == "Boiler pump"
+    assert clean(b"Fan \x1b[31mred\x07\r\n two") == "Fan [31mred two"
+    assert clean(b"&3.2@0") == "&3.2@0"
+    assert clean(b"Zone A & B; north") == "Zone A & B; north"
+    assert clean(b"\xff\x9b31m") == "\xff 31m"
+    assert clean(b"") == ""
+
+
+@given(st.binary(max_size=128))
+def test_any_documentation_becomes_printable(text: bytes) -> None:
+    cleaned = clean(text)
+    assert cleaned.isprintable()
+    assert cleaned == cleaned.strip()
