@@ -1,0 +1,140 @@
+"""The catalogue: everything that can be done to a device, each said once.
+
+The palette, key bindings, help page, command line, plans and request checks are generated from it.
+An action is an entry here and a driver method of the name of its capability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Annotated, Final
+
+from annotated_types import Interval
+
+from core.lifecycle import Standing
+from drivers.base import Capability
+
+
+class Scope(StrEnum):
+    """On what an action is started; the value completes the label."""
+
+    DEVICE = ""
+    SELECTED = "Selected"
+    GROUP = "All Devices"
+    ALL = "All"
+
+
+class Confirm(Enum):
+    """When the plan is shown and has to be agreed to; for groups and crowds it always is."""
+
+    WHEN_MANY = "when many"
+    ALWAYS = "always"
+
+
+class AddressUse(Enum):
+    """What becomes of the device's logical address."""
+
+    KEEP = "keep"
+    ASSIGN = "assign"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class NoParameters:
+    """An action that takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestParameters:
+    """How often each device is asked."""
+
+    count: Annotated[int, Interval(ge=1, le=1000)] = field(
+        default=1, metadata={"help": "how often each device is asked"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One entry of the catalogue.
+
+    `past` completes "31 …"; `help` is one line. `warnings` are said in the plan when a device of that
+    standing is among the targets. `interactive` work overtakes jobs when it is for one device.
+    """
+
+    name: str
+    label: str
+    past: str
+    key: str
+    help: str
+    capability: Capability
+    offered_in: frozenset[Standing]
+    scopes: frozenset[Scope] = frozenset(Scope)
+    needs_seat: bool = True
+    confirm: Confirm = Confirm.WHEN_MANY
+    address: AddressUse = AddressUse.KEEP
+    pauses_monitoring: bool = False
+    interactive: bool = False
+    warnings: tuple[tuple[Standing, str], ...] = ()
+    parameters: type = NoParameters
+
+    def title(self, scope: Scope) -> str:
+        """The label with what it is started on: "Provision Selected"."""
+        return f"{self.label} {scope.value}".strip()
+
+    def asks(self, scope: Scope, devices: int) -> bool:
+        """Whether the plan has to be agreed to before it starts."""
+        return self.confirm is Confirm.ALWAYS or scope in (Scope.GROUP, Scope.ALL) or devices > 1
+
+
+_EVERY: Final = frozenset(Standing)
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action(
+        name="provision",
+        label="Provision",
+        past="provisioned",
+        key="p",
+        help="Give the device its place in this site and bring it into service",
+        capability=Capability.PROVISION,
+        offered_in=frozenset({Standing.UNPROVISIONED}),
+        address=AddressUse.ASSIGN,
+        pauses_monitoring=True,
+    ),
+    Action(
+        name="deprovision",
+        label="Deprovision",
+        past="deprovisioned",
+        key="d",
+        help="Take the device out of service and free its address",
+        capability=Capability.DEPROVISION,
+        offered_in=frozenset({Standing.PROVISIONED, Standing.ELSEWHERE}),
+        confirm=Confirm.ALWAYS,
+        address=AddressUse.RELEASE,
+        pauses_monitoring=True,
+        warnings=((Standing.ELSEWHERE, "provisioned by another tool, whose configuration will be lost"),),
+    ),
+    Action(
+        name="test",
+        label="Test",
+        past="tested",
+        key="t",
+        help="Ask the device for its status and say how it answers",
+        capability=Capability.TEST,
+        offered_in=_EVERY,
+        interactive=True,
+        parameters=TestParameters,
+    ),
+    Action(
+        name="wink",
+        label="Wink",
+        past="winked at",
+        key="w",
+        help="Let the device show which one it is (an LED, a beep)",
+        capability=Capability.WINK,
+        offered_in=_EVERY - {Standing.NO_APPLICATION},
+        interactive=True,
+    ),
+)
+
+BY_NAME: Final = {action.name: action for action in ACTIONS}

@@ -1,0 +1,240 @@
+"""Doing the tasks of one port: as many devices at once as its driver makes use of, a person's before a job's.
+
+A task walks the driver's steps. Every step is in the journal before a byte of it is sent; what came
+of it is there before the next one begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from core.actions import BY_NAME
+from core.engine.ports import PortKeeper
+from core.errors import FieldhandError, Kind
+from core.models import StepState
+from core.store import journal
+from core.store.database import Transaction, Writer
+from core.store.journal import OpenTask
+from drivers.base import Driver, Facts, PortError, Priority, Progress, Step
+
+logger = logging.getLogger(__name__)
+
+INTERACTIVE_AT_ONCE: Final = 4
+"""Places kept free for a person, whatever the jobs are doing."""
+TASKS_FETCHED_AHEAD: Final = 2
+"""How many times its places a lane reads from the store at once."""
+PORT_PATIENCE_SECONDS: Final = 600.0
+"""A cable pulled by mistake is back within minutes; then whoever waits for the job should get an answer."""
+PROGRESS_SECONDS: Final = 0.5
+"""How often the progress inside a step is written down: it is for the eye only."""
+
+
+@dataclass
+class _Lane:
+    """The tasks of one priority: those read from the store and those under way."""
+
+    priority: Priority
+    waiting: deque[OpenTask] = field(default_factory=deque)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class PortJobs:
+    """The runner of one port. `on_fault` hears of what must never happen: work that could not be written down."""
+
+    def __init__(self, keeper: PortKeeper, writer: Writer, on_fault: Callable[[BaseException], None]) -> None:
+        self._keeper = keeper
+        self._writer = writer
+        self._on_fault = on_fault
+        self._lost: Driver | None = None
+        """The driver whose port went away; a new one is waited for."""
+        self._cancelling: set[int] = set()
+        """Jobs that are to stop, as long as anything of them runs here."""
+        self._lanes = (_Lane(Priority.INTERACTIVE), _Lane(Priority.JOB))
+        self._wake = asyncio.Event()
+        self._taken: dict[int, OpenTask] = {}
+        """What is in the lanes' `running`, by id."""
+        self._task = asyncio.create_task(self._run(), name=f"jobs on {keeper.port.name}")
+        self._task.add_done_callback(self._stopped)
+
+    def wake(self) -> None:
+        """There may be new work."""
+        for lane in self._lanes:
+            lane.waiting.clear()  # what is new may have to go first
+        self._wake.set()
+
+    def cancel(self, job: int) -> None:
+        """Stop the tasks of a job at their next step border."""
+        if self._runs(job):
+            self._cancelling.add(job)
+        self.wake()
+
+    async def close(self) -> None:
+        """Stop where things stand: what is under way stays open in the store and is taken up at the next start."""
+        running = [self._task, *(task for lane in self._lanes for task in lane.running)]
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(PORT_PATIENCE_SECONDS):
+                    driver = await self._keeper.ready(other_than=self._lost)
+            except TimeoutError:
+                await self._give_up()
+                continue
+            self._wake.clear()
+            for lane in self._lanes:
+                await self._fill(lane, driver)
+            await self._wake.wait()
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._on_fault(problem)
+
+    async def _give_up(self) -> None:
+        problem = self._keeper.problem or PortError(
+            Kind.PORT_LOST, port=self._keeper.port.name, reason="it is not open"
+        )
+        await self._writer.run(lambda tx: journal.fail_waiting(tx, self._keeper.port.id, problem))
+
+    async def _fill(self, lane: _Lane, driver: Driver) -> None:
+        places = INTERACTIVE_AT_ONCE if lane.priority is Priority.INTERACTIVE else driver.concurrency
+        if not lane.waiting and len(lane.running) < places:
+            limit = places * TASKS_FETCHED_AHEAD + len(lane.running)
+            fetched = await self._writer.run(
+                lambda tx: journal.next_tasks(tx, self._keeper.port.id, lane.priority, limit)
+            )
+            lane.waiting.extend(task for task in fetched if task.id not in self._taken)
+        while lane.waiting and len(lane.running) < places:
+            task = lane.waiting.popleft()
+            self._taken[task.id] = task
+            work = asyncio.create_task(self._do(task, lane.priority, driver), name=f"task {task.id}")
+            lane.running.add(work)
+            work.add_done_callback(partial(self._ended, lane, task))
+
+    def _ended(self, lane: _Lane, task: OpenTask, work: asyncio.Task[None]) -> None:
+        lane.running.discard(work)
+        del self._taken[task.id]
+        if not self._runs(task.job):
+            self._cancelling.discard(task.job)
+        self._wake.set()
+        if not work.cancelled() and (problem := work.exception()) is not None:
+            self._on_fault(problem)
+
+    def _runs(self, job: int) -> bool:
+        return any(task.job == job for task in self._taken.values())
+
+    async def _do(self, task: OpenTask, priority: Priority, driver: Driver) -> None:
+        if not await self._writer.run(lambda tx: journal.begin_task(tx, task)):
+            return
+        walk = _Walk(task, priority, driver, self._writer)
+        try:
+            finished = await walk.through(lambda: task.job in self._cancelling)
+        except PortError as problem:
+            logger.warning("task %d: %s", task.id, problem)
+            self._lost = driver
+            self._keeper.lost(driver, problem)
+            await self._writer.run(lambda tx: journal.task_interrupted(tx, task.id, walk.step))
+        except FieldhandError as problem:
+            await walk.failed(problem)
+        except Exception as problem:
+            logger.exception("task %d", task.id)  # a fault in a driver fails this device, not the whole worker
+            await walk.failed(FieldhandError(Kind.INTERNAL, reason=f"{type(problem).__name__}: {problem}"))
+        else:
+            await (walk.done() if finished else walk.cancelled())
+
+
+class _Walk:
+    """One device's way through the steps of an action."""
+
+    def __init__(self, task: OpenTask, priority: Priority, driver: Driver, writer: Writer) -> None:
+        self.step: int | None = None
+        """The journal's id of the step under way."""
+        self._task = task
+        self._action = BY_NAME[task.action]
+        self._priority = priority
+        self._driver = driver
+        self._writer = writer
+        self._facts = Facts()
+        self._progress_due = 0.0
+
+    async def through(self, cancelled: Callable[[], bool]) -> bool:
+        """Walk all steps; False when it was stopped at a step border."""
+        task = self._task
+        events = self._driver.perform(self._action.capability, task.target, task.parameters, self._priority)
+        async with aclosing(events):
+            async for event in events:
+                match event:
+                    case Step():
+                        if cancelled():
+                            return False
+                        self.step = await self._writer.run(partial(self._begin, event, self.step))
+                    case Progress():
+                        await self._show(event)
+                    case Facts():
+                        self._learn(event)
+        return True
+
+    async def done(self) -> None:
+        """Everything was done."""
+
+        async def end(tx: Transaction) -> None:
+            await self._end_step(tx, StepState.DONE, "")
+            await journal.task_done(tx, self._task, self._action, self._facts)
+
+        await self._writer.run(end)
+
+    async def cancelled(self) -> None:
+        """The operator stopped it."""
+
+        async def end(tx: Transaction) -> None:
+            await self._end_step(tx, StepState.DONE, "")
+            await journal.task_cancelled(tx, self._task.id)
+
+        await self._writer.run(end)
+
+    async def failed(self, problem: FieldhandError) -> None:
+        """It cannot go on; the journal keeps what was on the wire."""
+        detail = "\n".join([str(problem), *self._frames()])
+
+        async def end(tx: Transaction) -> None:
+            await self._end_step(tx, StepState.FAILED, detail)
+            await journal.task_failed(tx, self._task, problem, self._facts)
+
+        await self._writer.run(end)
+
+    def _frames(self) -> list[str]:
+        try:
+            return self._driver.frames(self._task.target.uid)
+        except Exception:
+            logger.exception("frames of task %d", self._task.id)  # a fault in a driver; the reason still counts
+            return []
+
+    async def _begin(self, step: Step, finished: int | None, tx: Transaction) -> int:
+        return await journal.begin_step(tx, self._task, step, finished)
+
+    async def _end_step(self, tx: Transaction, state: StepState, detail: str) -> None:
+        if self.step is not None:
+            await journal.end_step(tx, self.step, state, detail)
+
+    async def _show(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.total and now >= self._progress_due:
+            self._progress_due = now + PROGRESS_SECONDS
+            percent = 100 * progress.done // progress.total
+            await self._writer.run(lambda tx: journal.set_progress(tx, self._task.id, percent))
+
+    def _learn(self, seen: Facts) -> None:
+        fields = (field.name for field in dataclasses.fields(Facts))
+        known = {name: value for name in fields if (value := getattr(seen, name)) is not None}
+        self._facts = dataclasses.replace(self._facts, **known)

@@ -1,0 +1,52 @@
+"""Which protocols there are: drivers are found by entry point, so that others can add theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Final
+
+from core.actions import ACTIONS
+from core.errors import FieldhandError, Kind
+from drivers.base import Driver
+
+ENTRY_POINTS: Final = "fieldhand.drivers"
+
+
+@cache
+def drivers() -> Mapping[str, type[Driver]]:
+    """The driver of each protocol, by the protocol's name, which is also the scheme of its port URLs."""
+    found: dict[str, type[Driver]] = {}
+    for entry in entry_points(group=ENTRY_POINTS):
+        driver = entry.load()
+        found[driver.protocol] = driver
+    return found
+
+
+def driver(protocol: str) -> type[Driver]:
+    """The driver of a protocol; raises UNKNOWN_PROTOCOL."""
+    try:
+        return drivers()[protocol]
+    except KeyError:
+        raise FieldhandError(
+            Kind.UNKNOWN_PROTOCOL, protocol=protocol, known=", ".join(sorted(drivers())) or "none"
+        ) from None
+
+
+def driver_of_url(url: str) -> type[Driver]:
+    """The driver of a port URL; raises INVALID or UNKNOWN_PROTOCOL."""
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise FieldhandError(Kind.INVALID, what="port", value=url, reason="it takes a URL such as lon:///dev/ttyACM0")
+    return driver(scheme.lower())
+
+
+def seconds_per_device() -> Mapping[tuple[str, str], float]:
+    """How long each action takes on a device of each protocol, for plans."""
+    return {
+        (protocol, action.name): kind.seconds_per_device(action.capability)
+        for protocol, kind in drivers().items()
+        for action in ACTIONS
+        if action.capability in kind.capabilities
+    }

@@ -1,0 +1,334 @@
+"""The answers to requests: one function each, and the table that says which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
+
+from core import addressing, licensing, planning, rpc, text
+from core.actions import BY_NAME, Action, AddressUse
+from core.engine import registry
+from core.engine.found import described
+from core.errors import FieldhandError, Kind
+from core.lifecycle import Circumstances
+from core.models import Device, License, Port, TaskState
+from core.store import inventory, journal, views
+from core.store.database import Transaction
+from core.store.inventory import NewDevice
+from core.store.journal import AddressSource
+from drivers.base import Found, Priority, Progress
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. A viewer may look; what an operator does carries the name in the journal."""
+
+    name: str
+    role: Literal["operator", "viewer"] = "operator"
+
+
+# ---- the worker
+
+
+async def _hello(engine: Engine, request: rpc.Hello, caller: Caller) -> rpc.Greeting:
+    return rpc.Greeting(
+        version=version("fieldhand"),
+        protocol=rpc.PROTOCOL_VERSION,
+        pid=os.getpid(),
+        operator=caller.name,
+        role=caller.role,
+        capabilities={name: kind.capabilities for name, kind in registry.drivers().items()},
+    )
+
+
+async def _stop(engine: Engine, request: rpc.StopWorker, caller: Caller) -> None:
+    engine.end()
+
+
+async def _edit_site(engine: Engine, request: rpc.EditSite, caller: Caller) -> None:
+    name = None if request.name is None else text.name("site", request.name)
+    domain = None if request.domain is None else addressing.domain(request.domain).hex().upper()
+    await engine.writer.run(lambda tx: inventory.edit_site(tx, name, domain))
+    if domain is not None:
+        await engine.load_site()
+
+
+# ---- plans and jobs
+
+
+async def _plan(engine: Engine, request: rpc.MakePlan, caller: Caller) -> planning.Plan:
+    return await engine.writer.run(lambda tx: _planned(engine, tx, request))
+
+
+async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.StartJob) -> planning.Plan:
+    action = _action(request.action)
+    parameters = _parameters(action, request.parameters)
+    devices, subject = await _selected(tx, request.selection)
+    conditions = planning.Conditions(
+        circumstances=Circumstances(
+            capabilities={name: kind.capabilities for name, kind in registry.drivers().items()},
+            closed_ports={name: str(problem) for name, problem in engine.problems().items()},
+        ),
+        seconds_per_device=registry.seconds_per_device(),
+        seats=await views.seats(tx.db, tx.now),
+    )
+    return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
+
+
+async def _start_job(engine: Engine, request: rpc.StartJob, caller: Caller) -> int:
+    # planned and written down in one: nobody else can take a device in between
+    job, plan = await engine.writer.run(lambda tx: _write_job(engine, tx, request, caller))
+    for port in plan.ports:
+        engine.ports[port].jobs.wake()
+    return job
+
+
+async def _write_job(
+    engine: Engine, tx: Transaction, request: rpc.StartJob, caller: Caller
+) -> tuple[int, planning.Plan]:
+    action = _action(request.action)
+    plan = await _planned(engine, tx, request)
+    if request.agreed is not None:
+        agreed = frozenset(request.agreed)
+        plan = replace(plan, devices=tuple(planned for planned in plan.devices if planned.device in agreed))
+    if not plan.devices:
+        _refuse(engine, action, plan)
+    interactive = action.interactive and len(plan.devices) == 1
+    sources = {
+        protocol: AddressSource(partial(kind.addresses, engine.site), kind.address_scope)
+        for protocol, kind in registry.drivers().items()
+        if action.address is AddressUse.ASSIGN
+    }
+    priority = Priority.INTERACTIVE if interactive else Priority.JOB
+    return await journal.start_job(tx, plan, caller.name, priority, sources), plan
+
+
+def _refuse(engine: Engine, action: Action, plan: planning.Plan) -> NoReturn:
+    """Nothing is eligible: because a port is not open, or for what the devices are."""
+    problems = {str(problem): problem for problem in engine.problems().values()}
+    reasons = plan.reasons
+    if reasons and all(reason in problems for reason, _ in reasons):
+        raise problems[reasons[0][0]]
+    said = ", ".join(f"{count} {reason}" for reason, count in reasons) or "there are no devices"
+    raise FieldhandError(Kind.NOTHING_ELIGIBLE, action=action.name, reason=said)
+
+
+async def _cancel_job(engine: Engine, request: rpc.CancelJob, caller: Caller) -> None:
+    await engine.writer.run(lambda tx: journal.cancel_job(tx, request.job))
+    for port in engine.ports.values():
+        port.jobs.cancel(request.job)
+
+
+async def _retry_job(engine: Engine, request: rpc.RetryJob, caller: Caller) -> int:
+    job = await engine.read(lambda db: views.job(db, request.job))
+    tasks = await engine.read(lambda db: views.tasks(db, request.job))
+    again = tuple(task.device for task in tasks if task.state in (TaskState.FAILED, TaskState.CANCELLED))
+    if not again:
+        raise FieldhandError(Kind.NOTHING_ELIGIBLE, action="retry", reason=f"no device of job {job.id} failed")
+    start = rpc.StartJob(action=job.action, selection=rpc.Selection(devices=again), parameters=dict(job.parameters))
+    return await _start_job(engine, start, caller)
+
+
+def _action(name: str) -> Action:
+    try:
+        return BY_NAME[name]
+    except KeyError:
+        raise FieldhandError(Kind.INVALID, what="action", value=name, reason=f"there is {', '.join(BY_NAME)}") from None
+
+
+def _parameters(action: Action, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = [parameter.name for parameter in fields(action.parameters)]
+    for name, value in given.items():
+        if name not in known:
+            reason = f"{action.name} takes {', '.join(known) or 'no parameters'}"
+            raise FieldhandError(Kind.INVALID, what=f"parameter {name!r}", value=str(value), reason=reason)
+    try:
+        return asdict(TypeAdapter(action.parameters).validate_python(dict(given)))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise FieldhandError(
+            Kind.INVALID,
+            what=".".join(str(part) for part in first["loc"]) or "parameter",
+            value=str(first["input"]),
+            reason=first["msg"],
+        ) from error
+
+
+async def _selected(tx: Transaction, selection: rpc.Selection) -> tuple[list[Device], str]:
+    if selection.group is not None:
+        return await views.devices_of_group(tx.db, selection.group), f"group {selection.group}"
+    if selection.devices is None:
+        return await views.devices(tx.db), ""
+    devices = await views.devices_by_id(tx.db, selection.devices)
+    return devices, devices[0].name if len(devices) == 1 else ""
+
+
+# ---- ports and searching
+
+
+async def _add_port(engine: Engine, request: rpc.AddPort, caller: Caller) -> Port:
+    return await engine.open_port(text.name("port", request.name), request.url)
+
+
+async def _remove_port(engine: Engine, request: rpc.RemovePort, caller: Caller) -> None:
+    await engine.close_port(request.port)
+
+
+async def _discover(engine: Engine, request: rpc.Discover, caller: Caller) -> tuple[rpc.FoundDevice, ...]:
+    port = await engine.read(lambda db: views.port(db, request.port))
+    registry.driver(port.protocol)
+    keeper = engine.ports[request.port].keeper
+    if keeper.driver is None:
+        raise keeper.problem or FieldhandError(Kind.PORT_ABSENT, port=request.port, reason="it is being opened")
+    found: dict[str, Found] = {}
+    async with aclosing(keeper.driver.discover()) as search:
+        async for event in search:
+            doing = event.unit if isinstance(event, Progress) else "identifying"
+            if isinstance(event, Found):
+                found[event.uid] = event
+            engine.tell(rpc.Searching(port=request.port, found=len(found), doing=doing))
+
+    async def take_over(tx: Transaction) -> tuple[rpc.FoundDevice, ...]:
+        await inventory.observe_known(tx, list(found.values()))
+        return await described(tx.db, list(found.values()))
+
+    return await engine.writer.run(take_over)
+
+
+async def _adopt(engine: Engine, request: rpc.Adopt, caller: Caller) -> tuple[int, ...]:
+    async def adopt(tx: Transaction) -> tuple[int, ...]:
+        port = await views.port(tx.db, request.port)
+        kind = registry.driver(port.protocol)
+        uids = [kind.parse_uid(device.found.uid) for device in request.devices]
+        found = {uid: replace(device.found, uid=uid) for uid, device in zip(uids, request.devices, strict=True)}
+        new = [
+            NewDevice(
+                name=text.name("device", device.name),
+                uid=device.found.uid,
+                protocol=port.protocol,
+                port=port.id,
+                found=device.found,
+            )
+            for device in await described(tx.db, list(found.values()))
+            if not device.known
+        ]
+        return await inventory.add_devices(tx, new)
+
+    return await engine.writer.run(adopt)
+
+
+# ---- devices and groups
+
+
+async def _add_device(engine: Engine, request: rpc.AddDevice, caller: Caller) -> int:
+    async def add(tx: Transaction) -> int:
+        port = await views.port(tx.db, request.port)
+        new = NewDevice(
+            name=text.name("device", request.name),
+            uid=registry.driver(port.protocol).parse_uid(request.uid) if request.uid else None,
+            protocol=port.protocol,
+            port=port.id,
+            group=None if request.group is None else await views.group_id(tx.db, request.group),
+            program_id=request.program_id,
+        )
+        return (await inventory.add_devices(tx, [new]))[0]
+
+    return await engine.writer.run(add)
+
+
+async def _edit_device(engine: Engine, request: rpc.EditDevice, caller: Caller) -> None:
+    async def edit(tx: Transaction) -> None:
+        device = (await views.devices_by_id(tx.db, [request.device]))[0]
+        port = None if request.port is None else await views.port(tx.db, request.port)
+        if port is not None and port.protocol != device.protocol:
+            reason = f"it is {port.protocol}, the device is {device.protocol}"
+            raise FieldhandError(Kind.INVALID, what="port", value=port.name, reason=reason)
+        await inventory.edit_device(
+            tx,
+            request.device,
+            None if request.name is None else text.name("device", request.name),
+            registry.driver(device.protocol).parse_uid(request.uid) if request.uid else request.uid,
+            None if port is None else port.id,
+            request.program_id,
+        )
+
+    await engine.writer.run(edit)
+
+
+async def _acknowledge(engine: Engine, request: rpc.Acknowledge, caller: Caller) -> None:
+    await engine.writer.run(lambda tx: inventory.acknowledge(tx, request.devices))
+
+
+async def _add_group(engine: Engine, request: rpc.AddGroup, caller: Caller) -> None:
+    name = text.name("group", request.name)
+    await engine.writer.run(lambda tx: inventory.add_group(tx, name))
+
+
+async def _rename_group(engine: Engine, request: rpc.RenameGroup, caller: Caller) -> None:
+    name = text.name("group", request.name)
+    await engine.writer.run(lambda tx: inventory.rename_group(tx, request.group, name))
+
+
+async def _remove_group(engine: Engine, request: rpc.RemoveGroup, caller: Caller) -> None:
+    await engine.writer.run(lambda tx: inventory.remove_group(tx, request.group))
+
+
+async def _assign_group(engine: Engine, request: rpc.AssignGroup, caller: Caller) -> None:
+    await engine.writer.run(lambda tx: inventory.assign_group(tx, request.devices, request.group))
+
+
+# ---- licenses
+
+
+async def _trust_key(engine: Engine, request: rpc.TrustKey, caller: Caller) -> str:
+    key_id = licensing.key_id(licensing.load_public_key(request.key))
+    await engine.writer.run(lambda tx: inventory.trust_key(tx, key_id, request.key, caller.name))
+    return key_id
+
+
+async def _add_license(engine: Engine, request: rpc.AddLicense, caller: Caller) -> License:
+    key_id = licensing.named_key(request.text)
+    pem = await engine.writer.run(lambda tx: inventory.trusted_key(tx, key_id))
+    site = await engine.read(views.site)
+    terms = licensing.verify(request.text, licensing.load_public_key(pem), site.name, datetime.now(UTC))
+    await engine.writer.run(lambda tx: inventory.add_license(tx, terms, key_id, caller.name))
+    engine.relicensed.set()
+    licenses = await engine.read(views.licenses)
+    return next(known for known in licenses if known.id == terms.id)
+
+
+Handler = Callable[["Engine", Any, Caller], Awaitable[Any]]
+
+HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
+    rpc.Hello: _hello,
+    rpc.StopWorker: _stop,
+    rpc.EditSite: _edit_site,
+    rpc.MakePlan: _plan,
+    rpc.StartJob: _start_job,
+    rpc.CancelJob: _cancel_job,
+    rpc.RetryJob: _retry_job,
+    rpc.AddPort: _add_port,
+    rpc.RemovePort: _remove_port,
+    rpc.Discover: _discover,
+    rpc.Adopt: _adopt,
+    rpc.AddDevice: _add_device,
+    rpc.EditDevice: _edit_device,
+    rpc.Acknowledge: _acknowledge,
+    rpc.AddGroup: _add_group,
+    rpc.RenameGroup: _rename_group,
+    rpc.RemoveGroup: _remove_group,
+    rpc.AssignGroup: _assign_group,
+    rpc.TrustKey: _trust_key,
+    rpc.AddLicense: _add_license,
+}

@@ -1,0 +1,112 @@
+"""Action and devices -> plan: what would be done, to which, what not and why, and how long it takes.
+
+Pure: the same devices and circumstances give the same plan. It is shown before every job that asks,
+and it is what `--dry-run` prints.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.actions import Action, Scope
+from core.lifecycle import Circumstances, refusal, standing
+from core.models import Device, Seats
+
+PORT_OVERHEAD_SECONDS = 0.3
+"""What a job takes on a port beside its devices: starting, journal, the last answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A device the action will be done to."""
+
+    device: int
+    name: str
+    uid: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A device the action will not be done to, and why."""
+
+    device: int
+    name: str
+    uid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job would do. `seconds` is an estimate for all ports working side by side."""
+
+    action: str
+    title: str
+    subject: str
+    parameters: Mapping[str, Any]
+    devices: tuple[Planned, ...]
+    skipped: tuple[Skipped, ...]
+    ports: tuple[str, ...]
+    seats: Seats
+    seats_short: int
+    seconds: float
+    warnings: tuple[str, ...]
+    asks: bool
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why devices are skipped, most frequent first."""
+        return Counter(skipped.reason for skipped in self.skipped).most_common()
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The circumstances of planning: what protocols can do and how fast, and the license seats."""
+
+    circumstances: Circumstances
+    seconds_per_device: Mapping[tuple[str, str], float]
+    """By protocol and action."""
+    seats: Seats
+
+
+def plan(
+    action: Action,
+    devices: Sequence[Device],
+    parameters: Mapping[str, Any],
+    conditions: Conditions,
+    scope: Scope = Scope.SELECTED,
+    subject: str = "",
+) -> Plan:
+    """What doing the action to the devices means. `subject` is what they are together ("group roof")."""
+    planned: list[Planned] = []
+    skipped: list[Skipped] = []
+    seconds: Counter[str] = Counter()
+    standings: Counter[object] = Counter()
+    short = 0
+    for device in devices:
+        why = refusal(action, device, conditions.circumstances)
+        if why is None and device.port is not None:
+            planned.append(Planned(device.id, device.name, device.uid, device.port))
+            seconds[device.port] += conditions.seconds_per_device.get((device.protocol, action.name), 0.0)  # type: ignore[assignment]
+            standings[standing(device)] += 1
+        else:
+            skipped.append(Skipped(device.id, device.name, device.uid, why or ""))
+            short += not device.licensed and action.needs_seat
+    warnings = [f"{standings[where]} {text}" for where, text in action.warnings if standings[where]]
+    return Plan(
+        action=action.name,
+        title=action.title(scope),
+        subject=subject,
+        parameters=parameters,
+        devices=tuple(planned),
+        skipped=tuple(skipped),
+        ports=tuple(sorted(seconds)),
+        seats=conditions.seats,
+        seats_short=short,
+        seconds=round(max(seconds.values()) + PORT_OVERHEAD_SECONDS, 1) if seconds else 0.0,
+        warnings=tuple(warnings),
+        asks=action.asks(scope, len(devices)),
+    )

@@ -1,0 +1,283 @@
+"""What a client may ask of the worker: one class a request, with the type of its result.
+
+JSON-RPC 2.0, one object a line; both sides validate with pydantic. The worker also sends notices,
+unasked: "the store is at revision n", "the search has found so many".
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from core.actions import Scope
+from core.models import License, Port
+from core.planning import Plan
+from drivers.base import Capability, Found
+
+PROTOCOL_VERSION = 1
+"""Changes when a client of one version cannot talk to a worker of another."""
+
+R = TypeVar("R")
+
+
+class Request(BaseModel, Generic[R]):
+    """A request whose result is an R. Each subclass is one method of the worker."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: ClassVar[str]
+    changes: ClassVar[bool] = True
+    """Whether it needs the role of an operator."""
+    outlives_client: ClassVar[bool] = True
+    """Whether it is finished although the client that asked is gone."""
+
+
+@cache
+def result_type(request: type[Request[Any]]) -> TypeAdapter[Any]:
+    """How the result of the request is written and read."""
+    generic: Any = request.__mro__[1]
+    return TypeAdapter(generic.__pydantic_generic_metadata__["args"][0])
+
+
+class Selection(BaseModel):
+    """Which devices: by id, all of a group, or all there are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    devices: tuple[int, ...] | None = None
+    group: str | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """What kind of selection it is."""
+        if self.group is not None:
+            return Scope.GROUP
+        if self.devices is None:
+            return Scope.ALL
+        return Scope.SELECTED if len(self.devices) > 1 else Scope.DEVICE
+
+
+class Greeting(BaseModel):
+    """The worker's answer to Hello."""
+
+    version: str
+    protocol: int
+    pid: int
+    operator: str
+    role: Literal["operator", "viewer"]
+    capabilities: dict[str, frozenset[Capability]]
+    """What the driver of each protocol can do."""
+
+
+class Hello(Request[Greeting]):
+    """The first request on a connection."""
+
+    method = "hello"
+    changes = False
+    protocol: int = PROTOCOL_VERSION
+
+
+class MakePlan(Request[Plan]):
+    """What would be done; changes nothing."""
+
+    method = "plan"
+    changes = False
+    action: str
+    selection: Selection
+    parameters: dict[str, Any] = {}
+
+
+class StartJob(Request[int]):
+    """Do it; the result is the job's id. Refused when nothing of the selection is eligible.
+
+    `agreed`: the devices of the plan that was agreed to; whatever else the selection holds by now is left alone.
+    """
+
+    method = "job.start"
+    action: str
+    selection: Selection
+    parameters: dict[str, Any] = {}
+    agreed: tuple[int, ...] | None = None
+
+
+class CancelJob(Request[None]):
+    """Stop at the next step border of each device."""
+
+    method = "job.cancel"
+    job: int
+
+
+class RetryJob(Request[int]):
+    """The same action again for the devices that failed or were cancelled; the result is the new job's id."""
+
+    method = "job.retry"
+    job: int
+
+
+class Acknowledge(Request[None]):
+    """The failures of these devices have been seen; their status may move on."""
+
+    method = "device.acknowledge"
+    devices: tuple[int, ...]
+
+
+class AddPort(Request[Port]):
+    """Open the port, prove that it is an interface of its protocol, and keep it."""
+
+    method = "port.add"
+    url: str
+    name: str
+
+
+class RemovePort(Request[None]):
+    """Forget a port that has no devices."""
+
+    method = "port.remove"
+    port: str
+
+
+class FoundDevice(BaseModel):
+    """A device that was found: as the driver saw it, under which name it is known or would be added."""
+
+    model_config = ConfigDict(frozen=True)
+
+    found: Found
+    name: str
+    known: bool
+
+
+class Discover(Request[tuple[FoundDevice, ...]]):
+    """Search a port. Notices of type Searching tell how far it is."""
+
+    method = "discover"
+    outlives_client = False
+    port: str
+
+
+class Adopt(Request[tuple[int, ...]]):
+    """Make devices of those found on a port; who is known already stays as it is. The result: the new ids."""
+
+    method = "adopt"
+    port: str
+    devices: tuple[FoundDevice, ...]
+
+
+class AddDevice(Request[int]):
+    """Make a device by hand; the result is its id. Without `uid` it waits for one."""
+
+    method = "device.add"
+    name: str
+    uid: str = ""
+    port: str
+    group: str | None = None
+    program_id: str | None = None
+
+
+class EditDevice(Request[None]):
+    """Change what a person may change of a device; None leaves as it is."""
+
+    method = "device.edit"
+    device: int
+    name: str | None = None
+    uid: str | None = None
+    port: str | None = None
+    program_id: str | None = None
+
+
+class AddGroup(Request[None]):
+    """Make an empty group."""
+
+    method = "group.add"
+    name: str
+
+
+class RenameGroup(Request[None]):
+    """Give a group another name."""
+
+    method = "group.rename"
+    group: str
+    name: str
+
+
+class RemoveGroup(Request[None]):
+    """Delete a group; its devices stay, in no group."""
+
+    method = "group.remove"
+    group: str
+
+
+class AssignGroup(Request[None]):
+    """Put devices into a group, out of the one they are in; None: into none."""
+
+    method = "group.assign"
+    devices: tuple[int, ...]
+    group: str | None
+
+
+class TrustKey(Request[str]):
+    """Accept licenses signed with this public key (PEM); the result is the key's id."""
+
+    method = "license.trust"
+    key: str
+
+
+class AddLicense(Request[License]):
+    """Check a license (the text of its file) and use it."""
+
+    method = "license.add"
+    text: str
+
+
+class EditSite(Request[None]):
+    """Change the site's name, or its LON domain as long as no device holds an address in it."""
+
+    method = "site.edit"
+    name: str | None = None
+    domain: str | None = None
+
+
+class StopWorker(Request[None]):
+    """End the worker in order; running tasks are taken up again at the next start."""
+
+    method = "worker.stop"
+
+
+class StoreChanged(BaseModel):
+    """The store is at this revision."""
+
+    kind: Literal["revision"] = "revision"
+    rev: int
+
+
+class Searching(BaseModel):
+    """A search of a port goes on."""
+
+    kind: Literal["searching"] = "searching"
+    port: str
+    found: int
+    doing: str
+
+
+class PinPressed(BaseModel):
+    """A service pin was pressed on a port."""
+
+    kind: Literal["pin"] = "pin"
+    port: str
+    device: FoundDevice
+
+
+def subject(notice: StoreChanged | Searching | PinPressed) -> str:
+    """What the notice is about: only the newest about the same is worth telling to somebody slow."""
+    match notice:
+        case StoreChanged():
+            return notice.kind
+        case Searching():
+            return f"{notice.kind} {notice.port}"
+        case PinPressed():
+            return f"{notice.kind} {notice.port} {notice.device.found.uid}"
+
+
+Notice = Annotated[StoreChanged | Searching | PinPressed, Field(discriminator="kind")]
+NOTICE: TypeAdapter[StoreChanged | Searching | PinPressed] = TypeAdapter(Notice)

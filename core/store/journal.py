@@ -1,0 +1,304 @@
+"""Changes to what is being done: jobs, their tasks, and the journal of steps. Each function is one mutation.
+
+The task row is the truth for taking work up again; the step rows are what was about to be done and
+what came of it, written before the first byte and after the last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import addressing
+from core.actions import Action, AddressUse
+from core.errors import FieldhandError, Kind
+from core.models import Health, JobState, StepState, TaskState
+from core.planning import Plan
+from core.store import inventory, views
+from core.store.database import Transaction
+from drivers.base import Address, AddressScope, Facts, NetworkState, Priority, Step, Target
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A task to be worked on, with what the driver needs to know of its device."""
+
+    id: int
+    job: int
+    action: str
+    parameters: Mapping[str, Any]
+    target: Target
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSource:
+    """Where the addresses of a protocol come from; `candidates` begins anew each time."""
+
+    candidates: Callable[[], Iterable[Address]]
+    scope: AddressScope
+
+
+async def start_job(
+    tx: Transaction,
+    plan: Plan,
+    operator: str,
+    priority: Priority,
+    addresses: Mapping[str, AddressSource] | None,
+) -> int:
+    """Write down a whole job before anything of it is done: its tasks, and the addresses it will give.
+
+    `addresses` (by protocol) when the action assigns them; a device that holds one from an earlier
+    attempt keeps it. Raises NOT_ALLOWED when addresses run out.
+    """
+    cursor = await tx.db.execute(
+        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, created_at, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
+        (
+            plan.action,
+            f"{plan.title}: {plan.subject}" if plan.subject else plan.title,
+            plan.subject,
+            json.dumps(dict(plan.parameters)),
+            JobState.RUNNING.value,
+            operator,
+            priority,
+            tx.now,
+            tx.rev,
+        ),
+    )
+    job = cursor.lastrowid or 0
+    rows: list[tuple[int, TaskState, str, float | None]] = [
+        *((planned.device, TaskState.QUEUED, "", None) for planned in plan.devices),
+        *((skipped.device, TaskState.SKIPPED, skipped.reason, tx.now) for skipped in plan.skipped),
+    ]
+    await tx.db.executemany(
+        "INSERT INTO task (job_id, device_id, state, step, reason, attempt, finished_at, rev)"
+        " VALUES (?, ?, ?, '', ?, 0, ?, ?)",
+        [(job, device, state.value, reason, finished, tx.rev) for device, state, reason, finished in rows],
+    )
+    await tx.db.execute(
+        "UPDATE device SET failed_task = NULL, rev = ? WHERE id IN"
+        " (SELECT device_id FROM task WHERE job_id = ? AND state = 'queued')",
+        (tx.rev, job),
+    )
+    for protocol, source in (addresses or {}).items():
+        await _assign_addresses(tx, job, protocol, source)
+    return job
+
+
+async def _assign_addresses(tx: Transaction, job: int, protocol: str, source: AddressSource) -> None:
+    rows = list(
+        await tx.db.execute_fetchall(
+            "SELECT d.id, d.port_id FROM task t JOIN device d ON d.id = t.device_id"
+            " WHERE t.job_id = ? AND t.state = 'queued' AND d.protocol = ? AND d.address_key IS NULL ORDER BY t.id",
+            (job, protocol),
+        )
+    )
+    ports = {row["port_id"] for row in rows} if source.scope is AddressScope.PORT else {None}
+    for port in ports:
+        devices = [row["id"] for row in rows if port is None or row["port_id"] == port]
+        taken = await inventory.addresses_in_use(tx, protocol, port)
+        for device, address in addressing.assign(devices, source.candidates(), taken):
+            await inventory.set_address(tx, device, address, source.scope)
+
+
+async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int) -> list[OpenTask]:
+    """The tasks that wait on a port, in the order in which they are to be done."""
+    rows = await tx.db.execute_fetchall(
+        "SELECT t.id, t.job_id, t.attempt, j.action, j.parameters, d.uid, d.program_id, d.address_text, d.address_parts"
+        " FROM task t JOIN job j ON j.id = t.job_id JOIN device d ON d.id = t.device_id"
+        " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? ORDER BY t.id LIMIT ?",
+        (port, priority, limit),
+    )
+    return [
+        OpenTask(
+            id=row["id"],
+            job=row["job_id"],
+            action=row["action"],
+            parameters=json.loads(row["parameters"]),
+            target=Target(
+                uid=row["uid"],
+                program_id=row["program_id"],
+                address=Address(row["address_text"], json.loads(row["address_parts"])) if row["address_text"] else None,
+            ),
+            attempt=row["attempt"] + 1,
+        )
+        for row in rows
+    ]
+
+
+async def begin_task(tx: Transaction, task: OpenTask) -> bool:
+    """The work on a device begins; False when the task was cancelled meanwhile."""
+    cursor = await tx.db.execute(
+        "UPDATE task SET state = ?, attempt = ?, started_at = coalesce(started_at, ?), rev = ?"
+        " WHERE id = ? AND state = ?",
+        (TaskState.RUNNING.value, task.attempt, tx.now, tx.rev, task.id, TaskState.QUEUED.value),
+    )
+    await _touch_device(tx, task.id)
+    return bool(cursor.rowcount)
+
+
+async def begin_step(tx: Transaction, task: OpenTask, step: Step, finished: int | None) -> int:
+    """The intent to do a step, and that the one before it is done; the result is the step's id."""
+    if finished is not None:
+        await end_step(tx, finished, StepState.DONE, "")
+    cursor = await tx.db.execute(
+        "INSERT INTO step (task_id, name, recovery, attempt, state, detail, started_at) VALUES (?, ?, ?, ?, ?, '', ?)",
+        (task.id, step.name, step.recovery.value, task.attempt, StepState.STARTED.value, tx.now),
+    )
+    await tx.db.execute("UPDATE task SET step = ?, percent = NULL, rev = ? WHERE id = ?", (step.name, tx.rev, task.id))
+    await _touch_device(tx, task.id)
+    return cursor.lastrowid or 0
+
+
+async def set_progress(tx: Transaction, task: int, percent: int) -> None:
+    """How far the present step is."""
+    await tx.db.execute("UPDATE task SET percent = ?, rev = ? WHERE id = ?", (percent, tx.rev, task))
+    await _touch_device(tx, task)
+
+
+async def end_step(tx: Transaction, step: int, state: StepState, detail: str) -> None:
+    """What came of a step."""
+    await tx.db.execute(
+        "UPDATE step SET state = ?, detail = ?, finished_at = ? WHERE id = ?",
+        (state.value, detail, tx.now, step),
+    )
+
+
+async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Facts) -> None:
+    """The action was done to the device: take over what was seen, and what the action means for the record."""
+    await _end_task(tx, task.id, TaskState.DONE, facts.note or "")
+    row = await _device_of(tx, task.id)
+    await _apply(tx, row["id"], facts)
+    await tx.db.execute(
+        "UPDATE device SET health = ?, seen_at = ?, failed_task = NULL WHERE id = ?",
+        (Health.NORMAL.value, tx.now, row["id"]),
+    )
+    if action.address is AddressUse.ASSIGN:
+        await tx.db.execute("UPDATE device SET ours = 1 WHERE id = ?", (row["id"],))
+    elif action.address is AddressUse.RELEASE:
+        await inventory.set_address(tx, row["id"], None)
+        await tx.db.execute(
+            "UPDATE device SET ours = 0, marginal = '', health = ? WHERE id = ?",
+            (Health.NASCENT.value, row["id"]),
+        )
+
+
+async def task_failed(tx: Transaction, task: OpenTask, error: FieldhandError, facts: Facts) -> None:
+    """The action failed on the device; what was seen on the way is still true."""
+    await _end_task(tx, task.id, TaskState.FAILED, str(error))
+    row = await _device_of(tx, task.id)
+    await _apply(tx, row["id"], facts)
+    silent = error.kind is Kind.NO_REPLY and row["state"] == NetworkState.PROVISIONED.value
+    await tx.db.execute(
+        "UPDATE device SET failed_task = ?, health = ? WHERE id = ?",
+        (task.id, Health.SUSPECT.value if silent else row["health"], row["id"]),
+    )
+
+
+async def task_cancelled(tx: Transaction, task: int) -> None:
+    """The operator stopped it at a step border."""
+    await _end_task(tx, task, TaskState.CANCELLED, "stopped by the operator")
+
+
+async def task_interrupted(tx: Transaction, task: int, step: int | None) -> None:
+    """It was cut off in the middle: the device is taken up again later, unless the job is being cancelled."""
+    if step is not None:
+        await end_step(tx, step, StepState.INTERRUPTED, "the port was lost")
+    cancelling = "SELECT 1 FROM task t JOIN job j ON j.id = t.job_id WHERE t.id = ? AND j.cancelling"
+    if list(await tx.db.execute_fetchall(cancelling, (task,))):
+        await task_cancelled(tx, task)
+        return
+    await tx.db.execute(
+        "UPDATE task SET state = ?, percent = NULL, rev = ? WHERE id = ?",
+        (TaskState.QUEUED.value, tx.rev, task),
+    )
+    await _touch_device(tx, task)
+
+
+async def fail_waiting(tx: Transaction, port: int, error: FieldhandError) -> None:
+    """Nobody can wait for this port any longer: its tasks fail."""
+    rows = await tx.db.execute_fetchall(
+        "SELECT t.id, t.device_id FROM task t JOIN device d ON d.id = t.device_id"
+        " WHERE t.state = 'queued' AND d.port_id = ?",
+        (port,),
+    )
+    for row in rows:
+        await _end_task(tx, row["id"], TaskState.FAILED, str(error))
+        await tx.db.execute("UPDATE device SET failed_task = ? WHERE id = ?", (row["id"], row["device_id"]))
+
+
+async def cancel_job(tx: Transaction, job_id: int) -> None:
+    """Cancel what waits, and mark the job so that what runs stops at its next step border; raises NOT_ALLOWED."""
+    job = await views.job(tx.db, job_id)
+    if job.state is not JobState.RUNNING:
+        raise FieldhandError(Kind.NOT_ALLOWED, reason=f"job {job_id} has ended: there is nothing to cancel")
+    await tx.db.execute("UPDATE job SET cancelling = 1, rev = ? WHERE id = ?", (tx.rev, job_id))
+    rows = await tx.db.execute_fetchall(
+        "SELECT id FROM task WHERE job_id = ? AND state = 'queued' ORDER BY id", (job_id,)
+    )
+    for row in rows:
+        await task_cancelled(tx, row["id"])
+
+
+async def recover(tx: Transaction) -> Sequence[int]:
+    """Take over from a worker that did not end in order: whatever it was doing waits again. The result: those tasks.
+
+    Every step of today's actions may be done twice (`StepClass`), and a task starts with
+    identifying its device, so that it is simply walked again from its first step.
+    """
+    rows = list(await tx.db.execute_fetchall("SELECT id FROM task WHERE state = 'running' ORDER BY id"))
+    await tx.db.execute(
+        "UPDATE step SET state = ?, detail = 'the worker ended', finished_at = ? WHERE state = ?",
+        (StepState.INTERRUPTED.value, tx.now, StepState.STARTED.value),
+    )
+    for row in rows:
+        await task_interrupted(tx, row["id"], None)
+    return [row["id"] for row in rows]
+
+
+async def _end_task(tx: Transaction, task: int, state: TaskState, reason: str) -> None:
+    await tx.db.execute(
+        "UPDATE task SET state = ?, percent = NULL, reason = ?, finished_at = ?, rev = ? WHERE id = ?",
+        (state.value, reason, tx.now, tx.rev, task),
+    )
+    if state is TaskState.CANCELLED:
+        # an address that was set aside for a device nothing was sent to is free again
+        await tx.db.execute(
+            "UPDATE device SET address_text = NULL, address_parts = NULL, address_key = NULL WHERE state = ? AND id ="
+            " (SELECT device_id FROM task WHERE id = ?)"
+            " AND NOT EXISTS (SELECT 1 FROM task t WHERE t.device_id = device.id AND t.attempt > 0)",
+            (NetworkState.UNPROVISIONED.value, task),
+        )
+    await _touch_device(tx, task)
+    await tx.db.execute(
+        "UPDATE job SET rev = ?, state = iif(cancelling, ?, ?), finished_at = ? WHERE id ="
+        " (SELECT job_id FROM task WHERE id = ?) AND NOT EXISTS"
+        " (SELECT 1 FROM task t WHERE t.job_id = job.id AND t.state IN ('queued', 'running'))",
+        (tx.rev, JobState.CANCELLED.value, JobState.DONE.value, tx.now, task),
+    )
+
+
+async def _apply(tx: Transaction, device: int, facts: Facts) -> None:
+    await tx.db.execute(
+        "UPDATE device SET state = coalesce(?, state), application = coalesce(?, application),"
+        " program_id = coalesce(?, program_id), marginal = coalesce(?, marginal) WHERE id = ?",
+        (facts.state, facts.application, facts.program_id, facts.marginal, device),
+    )
+    if facts.address is not None:  # it is not ours: neither is the address that was set aside for it
+        await inventory.set_address(tx, device, facts.address)
+
+
+async def _touch_device(tx: Transaction, task: int) -> None:
+    await tx.db.execute(
+        "UPDATE device SET rev = ? WHERE id = (SELECT device_id FROM task WHERE id = ?)", (tx.rev, task)
+    )
+
+
+async def _device_of(tx: Transaction, task: int) -> Any:
+    rows = await tx.db.execute_fetchall(
+        "SELECT d.* FROM device d JOIN task t ON t.device_id = d.id WHERE t.id = ?", (task,)
+    )
+    return next(iter(rows))

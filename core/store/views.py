@@ -1,0 +1,336 @@
+"""What can be read of the store: everything on the screens and in the listings comes from here.
+
+Functions over a connection (`database.open_reader`). Rows carry `rev`: give the revision you know as
+`since` and get only what changed after it. Reads are short; no cursor is held over an await.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import aiosqlite
+
+from core.errors import FieldhandError, Kind
+from core.models import (
+    Device,
+    Failure,
+    Group,
+    Health,
+    Job,
+    JobState,
+    JournalStep,
+    License,
+    Pending,
+    Port,
+    PortState,
+    Seats,
+    Site,
+    StepState,
+    Summary,
+    Task,
+    TaskState,
+)
+from drivers.base import Address, NetworkState
+
+_DEVICE = """
+    SELECT d.*, p.name AS port, g.name AS "group",
+           t.job_id AS pending_job, j.action AS pending_action, t.state AS pending_state, t.step AS pending_step,
+           t.percent AS pending_percent, coalesce(t.started_at, j.created_at) AS pending_since,
+           f.job_id AS failed_job, fj.action AS failed_action, f.reason AS failed_reason, f.finished_at AS failed_at
+    FROM device d
+    LEFT JOIN port p ON p.id = d.port_id
+    LEFT JOIN device_group g ON g.id = d.group_id
+    LEFT JOIN task t ON t.device_id = d.id AND t.state IN ('queued', 'running')
+    LEFT JOIN job j ON j.id = t.job_id
+    LEFT JOIN task f ON f.id = d.failed_task
+    LEFT JOIN job fj ON fj.id = f.job_id
+"""
+
+
+async def devices(db: aiosqlite.Connection, since: int = 0) -> list[Device]:
+    """The devices that changed after the revision, in order of creation; all of them for 0."""
+    rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY d.id", (since,))
+    return [_device(row) for row in rows]
+
+
+async def devices_by_id(db: aiosqlite.Connection, ids: Sequence[int]) -> list[Device]:
+    """These devices, in this order; raises UNKNOWN_DEVICE for one that is not there."""
+    rows = await db.execute_fetchall(
+        f"{_DEVICE} WHERE d.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+    found = {row["id"]: _device(row) for row in rows}
+    for wanted in ids:
+        if wanted not in found:
+            raise FieldhandError(Kind.UNKNOWN_DEVICE, device=str(wanted))
+    return [found[wanted] for wanted in dict.fromkeys(ids)]
+
+
+async def devices_of_group(db: aiosqlite.Connection, group: str) -> list[Device]:
+    """The members of a group; raises UNKNOWN_GROUP."""
+    await group_id(db, group)
+    rows = await db.execute_fetchall(f"{_DEVICE} WHERE g.name = ? ORDER BY d.id", (group,))
+    return [_device(row) for row in rows]
+
+
+async def find_device(db: aiosqlite.Connection, text: str, uid: str | None) -> Device:
+    """The device of this name, UID (`uid`: the text read as one) or id, in this order; raises UNKNOWN_DEVICE."""
+    for column, value in (
+        ("name", text),
+        ("uid", uid),
+        ("id", text if text.isascii() and text.isdigit() else None),
+    ):
+        if value is not None:
+            rows = list(await db.execute_fetchall(f"{_DEVICE} WHERE d.{column} = ?", (value,)))
+            if rows:
+                return _device(rows[0])
+    raise FieldhandError(Kind.UNKNOWN_DEVICE, device=text)
+
+
+async def groups(db: aiosqlite.Connection) -> list[Group]:
+    """All groups by name, with how many devices are in each."""
+    rows = await db.execute_fetchall(
+        "SELECT g.*, (SELECT count(*) FROM device d WHERE d.group_id = g.id) AS devices "
+        "FROM device_group g ORDER BY g.name COLLATE NOCASE"
+    )
+    return [Group(row["id"], row["name"], row["devices"], row["rev"]) for row in rows]
+
+
+async def group_id(db: aiosqlite.Connection, name: str) -> int:
+    """The id of a group; raises UNKNOWN_GROUP."""
+    for row in await db.execute_fetchall("SELECT id FROM device_group WHERE name = ?", (name,)):
+        return int(row["id"])
+    raise FieldhandError(Kind.UNKNOWN_GROUP, group=name)
+
+
+async def ports(db: aiosqlite.Connection) -> list[Port]:
+    """All ports by name."""
+    rows = await db.execute_fetchall(
+        "SELECT p.*, (SELECT count(*) FROM device d WHERE d.port_id = p.id) AS devices FROM port p ORDER BY p.name"
+    )
+    return [_port(row) for row in rows]
+
+
+async def port(db: aiosqlite.Connection, name: str) -> Port:
+    """A port by its name; raises UNKNOWN_PORT."""
+    for candidate in await ports(db):
+        if candidate.name == name:
+            return candidate
+    raise FieldhandError(Kind.UNKNOWN_PORT, port=name)
+
+
+_JOB = """
+    SELECT j.*, sum(t.state <> 'skipped') AS total,
+           sum(t.state = 'queued') AS queued, sum(t.state = 'running') AS running, sum(t.state = 'done') AS done,
+           sum(t.state = 'failed') AS failed, sum(t.state = 'skipped') AS skipped,
+           sum(t.state = 'cancelled') AS cancelled
+    FROM job j JOIN task t ON t.job_id = j.id
+"""
+
+
+async def jobs(db: aiosqlite.Connection, limit: int = 200) -> list[Job]:
+    """Jobs, running ones first, then the newest first."""
+    rows = await db.execute_fetchall(
+        f"{_JOB} GROUP BY j.id ORDER BY j.state = 'running' DESC, j.id DESC LIMIT ?", (limit,)
+    )
+    return [_job(row) for row in rows]
+
+
+async def job(db: aiosqlite.Connection, job_id: int) -> Job:
+    """One job; raises UNKNOWN_JOB."""
+    for row in await db.execute_fetchall(f"{_JOB} WHERE j.id = ? GROUP BY j.id", (job_id,)):
+        return _job(row)
+    raise FieldhandError(Kind.UNKNOWN_JOB, job=str(job_id))
+
+
+async def tasks(db: aiosqlite.Connection, job_id: int, since: int = 0) -> list[Task]:
+    """The tasks of a job that changed after the revision, in the order of the plan."""
+    rows = await db.execute_fetchall(
+        "SELECT t.*, d.name, d.uid FROM task t JOIN device d ON d.id = t.device_id "
+        "WHERE t.job_id = ? AND t.rev > ? ORDER BY t.id",
+        (job_id, since),
+    )
+    return [_task(row) for row in rows]
+
+
+async def steps(db: aiosqlite.Connection, task: int) -> list[JournalStep]:
+    """The journal of a task, oldest first."""
+    rows = await db.execute_fetchall("SELECT * FROM step WHERE task_id = ? ORDER BY id", (task,))
+    return [
+        JournalStep(
+            task=row["task_id"],
+            name=row["name"],
+            recovery=row["recovery"],
+            attempt=row["attempt"],
+            state=StepState(row["state"]),
+            detail=row["detail"],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+        )
+        for row in rows
+    ]
+
+
+async def tasks_of_device(db: aiosqlite.Connection, device: int, limit: int = 20) -> list[tuple[Job, Task]]:
+    """What was done to a device, newest first."""
+    rows = await db.execute_fetchall(
+        "SELECT t.*, d.name, d.uid FROM task t JOIN device d ON d.id = t.device_id "
+        "WHERE t.device_id = ? ORDER BY t.id DESC LIMIT ?",
+        (device, limit),
+    )
+    return [(await job(db, row["job_id"]), _task(row)) for row in rows]
+
+
+async def licenses(db: aiosqlite.Connection) -> list[License]:
+    """The licenses that were accepted, oldest first."""
+    rows = await db.execute_fetchall("SELECT * FROM license ORDER BY added_at, id")
+    return [
+        License(
+            id=row["id"],
+            devices=row["devices"],
+            site=row["site"],
+            issued=row["issued"],
+            expires=row["expires"],
+            key=row["key"],
+            added_at=row["added_at"],
+            added_by=row["added_by"],
+        )
+        for row in rows
+    ]
+
+
+_CAPACITY = """
+    SELECT sum(devices) FROM license
+    WHERE (expires IS NULL OR expires > ?) AND (site IS NULL OR site = (SELECT name FROM site))
+"""
+
+
+async def seats(db: aiosqlite.Connection, now: float) -> Seats:
+    """Capacity at this time, and who holds or waits for a seat."""
+    capacity = await _number(db, _CAPACITY, now)
+    used = await _number(db, "SELECT count(*) FROM device WHERE licensed")
+    waiting = await _number(db, "SELECT count(*) FROM device WHERE NOT licensed")
+    return Seats(capacity, used, waiting)
+
+
+async def site(db: aiosqlite.Connection) -> Site:
+    """What is said once for the whole site."""
+    row = next(iter(await db.execute_fetchall("SELECT * FROM site")))
+    return Site(row["name"], row["domain"], row["subnet"], row["node"])
+
+
+async def revision(db: aiosqlite.Connection) -> int:
+    """The newest revision that can be read."""
+    return await _number(db, "SELECT rev FROM site")
+
+
+async def summary(db: aiosqlite.Connection, now: float) -> Summary:
+    """Everything in a glance."""
+    return Summary(
+        rev=await revision(db),
+        site=await site(db),
+        seats=await seats(db, now),
+        devices=await _number(db, "SELECT count(*) FROM device"),
+        ports=await _number(db, "SELECT count(*) FROM port"),
+        ports_open=await _number(db, "SELECT count(*) FROM port WHERE state = ?", PortState.OPEN.value),
+        groups=await _number(db, "SELECT count(*) FROM device_group"),
+        jobs_running=await _number(db, "SELECT count(*) FROM job WHERE state = ?", JobState.RUNNING.value),
+    )
+
+
+async def _number(db: aiosqlite.Connection, query: str, *values: object) -> int:
+    row = next(iter(await db.execute_fetchall(query, values)))
+    return int(row[0] or 0)
+
+
+def _device(row: aiosqlite.Row) -> Device:
+    pending = failure = address = None
+    if row["pending_job"] is not None:
+        pending = Pending(
+            job=row["pending_job"],
+            action=row["pending_action"],
+            state=TaskState(row["pending_state"]),
+            step=row["pending_step"],
+            percent=row["pending_percent"],
+            since=row["pending_since"],
+        )
+    if row["failed_job"] is not None:
+        failure = Failure(row["failed_job"], row["failed_action"], row["failed_reason"], row["failed_at"])
+    state = NetworkState(row["state"])
+    if row["address_text"] is not None and state is NetworkState.PROVISIONED:
+        address = Address(row["address_text"], json.loads(row["address_parts"]))
+    return Device(
+        id=row["id"],
+        name=row["name"],
+        uid=row["uid"] or "",
+        protocol=row["protocol"],
+        port=row["port"],
+        group=row["group"],
+        program_id=row["program_id"],
+        state=state,
+        ours=bool(row["ours"]),
+        application=bool(row["application"]),
+        health=Health(row["health"]),
+        licensed=bool(row["licensed"]),
+        marginal=row["marginal"],
+        pending=pending,
+        failure=failure,
+        address=address,
+        seen_at=row["seen_at"],
+        created_at=row["created_at"],
+        rev=row["rev"],
+    )
+
+
+def _port(row: aiosqlite.Row) -> Port:
+    return Port(
+        id=row["id"],
+        name=row["name"],
+        url=row["url"],
+        protocol=row["protocol"],
+        state=PortState(row["state"]),
+        detail=row["detail"],
+        devices=row["devices"],
+        rev=row["rev"],
+    )
+
+
+def _job(row: aiosqlite.Row) -> Job:
+    return Job(
+        id=row["id"],
+        action=row["action"],
+        title=row["title"],
+        subject=row["subject"],
+        parameters=json.loads(row["parameters"]),
+        state=JobState(row["state"]),
+        operator=row["operator"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        cancelling=bool(row["cancelling"]),
+        total=row["total"],
+        queued=row["queued"],
+        running=row["running"],
+        done=row["done"],
+        failed=row["failed"],
+        skipped=row["skipped"],
+        cancelled=row["cancelled"],
+        rev=row["rev"],
+    )
+
+
+def _task(row: aiosqlite.Row) -> Task:
+    return Task(
+        id=row["id"],
+        job=row["job_id"],
+        device=row["device_id"],
+        name=row["name"],
+        uid=row["uid"] or "",
+        state=TaskState(row["state"]),
+        step=row["step"],
+        percent=row["percent"],
+        reason=row["reason"],
+        attempt=row["attempt"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        rev=row["rev"],
+    )

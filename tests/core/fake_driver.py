@@ -1,0 +1,214 @@
+"""A driver without a wire: devices that do as a test tells them, and a world that remembers what was done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from core.errors import FieldhandError, Kind
+from drivers.base import (
+    Address,
+    AddressScope,
+    Capability,
+    Driver,
+    DriverError,
+    Facts,
+    Found,
+    NetworkState,
+    PortError,
+    Priority,
+    Progress,
+    SiteSettings,
+    Step,
+    StepClass,
+    StepEvent,
+    Target,
+)
+
+Hook = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class FakeDevice:
+    """What a device does when it is worked on. `hooks` run in the middle of the step of that name."""
+
+    uid: str
+    fail_at: str | None = None
+    documentation: str = ""
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    address: Address | None = None
+    done: list[str] = field(default_factory=list)
+    """The steps that were done, in order, over all attempts."""
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a step of it hangs."""
+    release: asyncio.Event | None = None
+    """Steps named `hang_at` hang until it is set."""
+    hang_at: str = "write"
+
+    def hang(self, step: str = "write") -> None:
+        self.hang_at, self.release = step, asyncio.Event()
+        self.entered.clear()
+
+    def let_go(self) -> None:
+        assert self.release is not None
+        self.release.set()
+        self.release = None
+
+
+class World:
+    """Everything behind all fake ports."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, FakeDevice] = {}
+        self.opened: list[FakeDriver] = []
+        self.absent: Exception | None = None
+        """Why ports cannot be opened just now."""
+        self.opening: asyncio.Event | None = None
+        """Opening a port hangs until it is set."""
+        self.found: list[Found] = []
+        self.order: list[str] = []
+        """UIDs in the order in which work on them began."""
+        self.room = 200
+        """How many addresses a site has."""
+
+    def device(self, uid: str) -> FakeDevice:
+        return self.devices.setdefault(uid, FakeDevice(uid))
+
+    @property
+    def port(self) -> FakeDriver:
+        """The driver that was opened last."""
+        return self.opened[-1]
+
+
+def address(number: int) -> Address:
+    return Address(f"#{number}", {"number": number})
+
+
+class FakeDriver(Driver):
+    """See the module. `world` is set by the fixture of the same name."""
+
+    protocol: ClassVar[str] = "fake"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.POLL}
+    address_scope: ClassVar[AddressScope] = AddressScope.SITE
+    concurrency: ClassVar[int] = 2
+    world: ClassVar[World]
+
+    def __init__(self, url: str, site: SiteSettings) -> None:
+        self.url = url
+        self.site = site
+        self.closed = False
+        self.presses: asyncio.Queue[Found | Exception] = asyncio.Queue()
+        self._lost: asyncio.Future[PortError] = asyncio.get_running_loop().create_future()
+        self._gone = asyncio.Event()
+
+    @classmethod
+    def parse_uid(cls, text: str) -> str:
+        uid = text.strip().upper()
+        if not uid.isalnum():
+            raise FieldhandError(Kind.INVALID_UID, uid=text, protocol="fake", reason="letters and digits")
+        return uid
+
+    @classmethod
+    def addresses(cls, site: SiteSettings) -> Iterator[Address]:
+        return (address(number) for number in range(1, cls.world.room + 1))
+
+    @classmethod
+    def check_url(cls, url: str) -> str:
+        return url.rstrip("/")
+
+    @classmethod
+    def seconds_per_device(cls, capability: Capability) -> float:
+        return 2.0
+
+    @classmethod
+    async def open(cls, url: str, site: SiteSettings) -> Self:
+        if cls.world.opening is not None:
+            await cls.world.opening.wait()
+        if cls.world.absent is not None:
+            raise cls.world.absent
+        driver = cls(url, site)
+        cls.world.opened.append(driver)
+        return driver
+
+    async def close(self) -> None:
+        self.closed = True
+        self._gone.set()
+
+    async def wait_lost(self) -> PortError:
+        return await asyncio.shield(self._lost)
+
+    def unplug(self) -> None:
+        """The cable is pulled."""
+        self._gone.set()
+        self._lost.set_result(PortError(Kind.PORT_LOST, port=self.url, reason="unplugged"))
+
+    def break_down(self) -> None:
+        """The driver itself is at fault."""
+        self._lost.set_exception(RuntimeError("a fault in the driver"))
+
+    def frames(self, uid: str) -> list[str]:
+        return [f"-> {uid} hello", f"<- {uid} go away"]
+
+    async def discover(self) -> AsyncGenerator[Found | Progress, None]:
+        yield Progress(1, 2, "asking")
+        for found in self.world.found:
+            yield found
+
+    async def service_pins(self) -> AsyncGenerator[Found, None]:
+        while True:
+            press = await self.presses.get()
+            if isinstance(press, Exception):
+                raise press
+            yield press
+
+    async def provision(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        yield Step("identify", StepClass.READ)
+        await self._do(device, "identify")
+        yield Progress(1, 2, "tries")
+        yield Step("write", StepClass.IDEMPOTENT)
+        await self._do(device, "write")
+        device.address = target.address
+        yield Step("verify", StepClass.READ)
+        await self._do(device, "verify")
+        yield Facts(state=NetworkState.PROVISIONED, application=True, marginal="", note="verified")
+
+    async def deprovision(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        yield Step("write", StepClass.IDEMPOTENT)
+        await self._do(device, "write")
+        device.address = None
+        yield Facts(state=NetworkState.UNPROVISIONED)
+
+    async def wink(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        yield Step("wink", StepClass.IDEMPOTENT)
+        await self._do(device, "wink")
+
+    async def test(self, target: Target, *, priority: Priority, count: int) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        yield Step("ask", StepClass.READ)
+        await self._do(device, "ask")
+        yield Facts(note=f"{count} of {count} answered")
+
+    def _begin(self, target: Target) -> FakeDevice:
+        self.world.order.append(target.uid)
+        return self.world.device(target.uid)
+
+    async def _do(self, device: FakeDevice, step: str) -> None:
+        if step in device.hooks:
+            await device.hooks[step]()
+        if device.release is not None and device.hang_at == step:
+            release = asyncio.ensure_future(device.release.wait())
+            gone = asyncio.ensure_future(self._gone.wait())
+            device.entered.set()
+            await asyncio.wait([release, gone], return_when=asyncio.FIRST_COMPLETED)
+            release.cancel()
+            gone.cancel()
+        if self._gone.is_set():
+            raise PortError(Kind.PORT_LOST, port=self.url, reason="unplugged")
+        if device.fail_at == step:
+            raise DriverError(Kind.NO_REPLY, step=step, attempts=3)
+        device.done.append(step)

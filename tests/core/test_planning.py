@@ -1,0 +1,77 @@
+"""A plan says what would be done, and nothing happens."""
+
+import copy
+
+from core.actions import BY_NAME, Scope
+from core.planning import PORT_OVERHEAD_SECONDS, plan
+from drivers.base import NetworkState
+from tests.core.devices import RUNNING, conditions, device
+
+PROVISION, DEPROVISION, WINK = BY_NAME["provision"], BY_NAME["deprovision"], BY_NAME["wink"]
+NEW = {"state": NetworkState.UNPROVISIONED}
+
+
+def test_the_same_devices_and_circumstances_give_the_same_plan() -> None:
+    devices = [device(id=1, **NEW), device(id=2)]
+    before = copy.deepcopy((devices, conditions()))
+    first = plan(PROVISION, devices, {}, conditions())
+    assert plan(PROVISION, devices, {}, conditions()) == first
+    assert (devices, conditions()) == before
+
+
+def test_every_device_is_either_planned_or_skipped_with_a_reason() -> None:
+    devices = [device(id=1, **NEW), device(id=2), device(id=3), device(id=4, pending=RUNNING), device(id=5, port=None)]
+    made = plan(PROVISION, devices, {}, conditions())
+    assert [planned.device for planned in made.devices] == [1]
+    assert [(skipped.device, skipped.reason) for skipped in made.skipped] == [
+        (2, "already provisioned"),
+        (3, "already provisioned"),
+        (4, "busy: provision of job 7"),
+        (5, "on no port"),
+    ]
+    assert made.reasons[0] == ("already provisioned", 2)
+
+
+def test_missing_seats_are_counted() -> None:
+    devices = [device(id=number, licensed=number < 3, **NEW) for number in range(5)]
+    made = plan(PROVISION, devices, {}, conditions())
+    assert (len(made.devices), made.seats_short) == (3, 2)
+    assert made.reasons == [("no license seat", 2)]
+
+
+def test_a_device_skipped_for_another_reason_is_short_of_no_seat() -> None:
+    assert plan(PROVISION, [device()], {}, conditions()).seats_short == 0
+
+
+def test_ports_work_side_by_side_so_the_slowest_one_counts() -> None:
+    devices = [device(id=number, port="FT" if number < 3 else "attic", **NEW) for number in range(4)]
+    made = plan(PROVISION, devices, {}, conditions(seconds=2.0))
+    assert made.ports == ("FT", "attic")
+    assert made.seconds == 3 * 2.0 + PORT_OVERHEAD_SECONDS
+
+
+def test_nothing_to_do_takes_no_time() -> None:
+    made = plan(PROVISION, [], {}, conditions())
+    assert (made.devices, made.ports, made.seconds) == ((), (), 0.0)
+
+
+def test_a_closed_port_is_the_reason() -> None:
+    made = plan(PROVISION, [device(**NEW)], {}, conditions(closed={"FT": "FT is gone"}))
+    assert made.reasons == [("FT is gone", 1)]
+
+
+def test_devices_of_another_tool_are_warned_of_with_their_number() -> None:
+    devices = [device(id=1), device(id=2, ours=False), device(id=3, ours=False)]
+    (warning,) = plan(DEPROVISION, devices, {}, conditions()).warnings
+    assert warning.startswith("2 provisioned by another tool")
+
+
+def test_there_is_no_warning_where_nobody_gives_reason_to() -> None:
+    assert plan(DEPROVISION, [device()], {}, conditions()).warnings == ()
+    assert plan(PROVISION, [device(ours=False)], {}, conditions()).warnings == ()
+
+
+def test_a_plan_says_whether_it_has_to_be_agreed_to() -> None:
+    assert not plan(WINK, [device()], {}, conditions(), Scope.DEVICE).asks
+    assert plan(WINK, [device(id=1), device(id=2)], {}, conditions()).asks
+    assert plan(WINK, [device()], {}, conditions(), Scope.GROUP, "group roof").asks
