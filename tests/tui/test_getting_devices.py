@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from core.errors import FieldhandError, Kind
+from core.rpc import AddDevice, Adopt, Discover, FoundDevice, PinPressed, Searching
+from drivers.base import Found
+from tests.tui.conftest import OpenConsole
+from tests.tui.field import FakeEngine, plant
+from tui.screens.add_device import AddDeviceDialog
+from tui.screens.discover import DiscoverDialog
+
+
+def found(*uids: str, known: bool = False) -> tuple[FoundDevice, ...]:
+    return tuple(FoundDevice(found=Found(uid), name=f"device {uid}", known=known) for uid in uids)
+
+
+async def test_discovery_counts_while_it_searches_and_adopts_what_is_ticked(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await engine.add_port()
+    engine.found = (*found("00D07AAA0001", "00D07AAA0002"), *found("00D07AAA0003", known=True))
+    engine.search_may_end.clear()
+    async with open_console() as operator:
+        await operator.press("D")
+        assert engine.called(Discover) == [Discover(port="FT-1")]
+        engine.tell(Searching(port="FT-1", found=7, doing="asking each"))
+        await operator.until(lambda: "7 found, asking each" in operator.screen())
+        engine.search_may_end.set()
+        await operator.until(lambda: "2 new, 1 known, 2 ticked" in operator.screen())
+        await operator.until(lambda: "known already" in operator.line("00D07AAA0003"))
+        await operator.press("space", "enter")
+        (adopt,) = engine.called(Adopt)
+        assert [device.found.uid for device in adopt.devices] == ["00D07AAA0002"]
+        await operator.up_to_date()
+        assert "00D07AAA0002" in operator.screen()
+
+
+async def test_with_several_ports_one_is_chosen_and_a_closed_one_says_why_not(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await engine.add_port("FT-1")
+    await engine.add_port("FT-2", "lost", "unplugged")
+    async with open_console() as operator:
+        await operator.press("D", "down", "enter")
+        assert "FT-2: unplugged" in operator.screen()
+        await operator.press("up", "enter")
+        assert engine.called(Discover) == [Discover(port="FT-1")]
+
+
+async def test_a_search_that_fails_says_so_in_its_dialog(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await engine.add_port()
+    engine.errors[Discover] = FieldhandError(Kind.PORT_LOST, port="FT-1", reason="unplugged")
+    async with open_console() as operator:
+        await operator.press("D")
+        await operator.until(lambda: "FT-1 is gone" in operator.screen())
+        assert isinstance(operator.app.screen, DiscoverDialog)
+
+
+async def test_a_service_pin_offers_its_device(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await engine.add_port()
+    async with open_console() as operator:
+        (device,) = found("00D07AAA0009")
+        engine.tell(PinPressed(port="FT-1", device=device))
+        await operator.until(lambda: "00D07AAA0009, new" in operator.message)
+        await operator.press("j", "D", "enter")
+        assert engine.called(Discover) == []
+        assert [adopt.devices for adopt in engine.called(Adopt)] == [(device,)]
+
+
+async def test_the_service_pin_of_a_known_device_tells_its_name(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        known = FoundDevice(found=Found("00D071150900"), name="AHU-03 supply fan", known=True)
+        engine.tell(PinPressed(port="FT-1", device=known))
+        await operator.until(lambda: operator.message.endswith("AHU-03 supply fan"))
+
+
+async def test_a_device_is_added_by_hand(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("A")
+        await operator.type("New fan")
+        await operator.press("tab")
+        await operator.type("00D07AAA0010")
+        await operator.press("enter")
+        assert engine.called(AddDevice) == [AddDevice(name="New fan", uid="00D07AAA0010", port="FT-1")]
+        await operator.until(lambda: operator.message == "New fan added")
+
+
+async def test_what_is_wrong_stands_by_its_field_and_nothing_is_lost(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("A")
+        await operator.type("Boiler 1")
+        await operator.press("tab")
+        await operator.type("00D0")
+        await operator.press("enter")
+        await operator.until(lambda: "is taken" in operator.screen())
+        lines = operator.screen().splitlines()
+        name = next(place for place, line in enumerate(lines) if "Boiler 1" in line and "Name" in line)
+        assert "taken" in lines[name + 1]
+        assert "00D0" in operator.line("│  UID")
+        assert isinstance(operator.app.screen, AddDeviceDialog)
+        engine.errors[AddDevice] = FieldhandError(Kind.INVALID_UID, uid="00D0", protocol="LON", reason="too short")
+        await operator.press("enter")
+        await operator.until(lambda: "too short" in operator.screen())
+        assert "is taken" not in operator.screen()

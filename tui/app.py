@@ -1,0 +1,204 @@
+"""The console: `FieldhandApp(client, store).run_async()`. It never opens a port and never writes the database."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from pathlib import Path
+
+from textual import events, on
+from textual.app import App
+from textual.signal import Signal
+from textual.widgets import Input
+
+from core.client import EngineClient
+from core.models import Job, JobState
+from core.rpc import Searching
+from tui import flows
+from tui.clock import Clock
+from tui.console import Console
+from tui.feed import Feed, Reconnect
+from tui.messages import LinkDown, LinkUp, PinSeen, SearchGoesOn, StoreRead
+from tui.model.devices import Change
+from tui.model.site import Link, Site
+from tui.screens.dialog import Dialog
+from tui.screens.job import JobScreen
+from tui.screens.main import MainScreen
+from tui.screens.pages import HelpPage, MessagesPage
+from tui.screens.screen import FullScreen
+from tui.text import clean, plural
+from tui.theme import THEME, Appearance
+
+FREEZE_FROM = 2_000
+"""Devices from which on the garbage collector is told not to look at them again and again."""
+
+
+class FieldhandApp(Console):
+    """One operator's console on an engine and its store.
+
+    `reconnect` makes another client when the engine was gone; `title` stands in the top line instead
+    of the site's name; the other parameters are for tests.
+    """
+
+    CSS_PATH = "console.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+
+    def __init__(
+        self,
+        client: EngineClient,
+        store: Path,
+        *,
+        title: str | None = None,
+        reconnect: Reconnect | None = None,
+        clock: Clock | None = None,
+        appearance: Appearance | None = None,
+    ) -> None:
+        self.appearance = appearance or Appearance.of_terminal(os.environ)
+        super().__init__(ansi_color=not self.appearance.colourful)
+        self.register_theme(self.appearance.theme())
+        self.set_reactive(App.theme, THEME)
+        self.stylesheet.set_variables(self.get_css_variables())  # before anything is parsed: once, not twice
+        self.set_class(self.appearance.ascii_only, "-ascii")
+        self.animation_level = "none"
+        self.clock = clock or Clock()
+        self.client = client
+        self.reader = None
+        self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
+        self.feed = Feed(client, store, self.post_message, self.clock, reconnect)
+        self.store_changed: Signal[Change] = Signal(self, "store changed")
+        self.searching: Signal[Searching] = Signal(self, "searching")
+        self.line_changed: Signal[None] = Signal(self, "line changed")
+        self._watched: set[int] = set()
+
+    # life
+
+    def on_mount(self) -> None:
+        """Paint first, then read."""
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        self.push_screen(MainScreen())
+        self.run_worker(self.feed.follow(), group="feed")
+
+    async def on_unmount(self) -> None:
+        """Let go of the store; the client belongs to whoever made it."""
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        await self.feed.close()
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key clears the message line; a dialog that has just opened takes none.
+
+        Keys that arrive in one burst, as they do over a bad link, mean what they would mean one by one:
+        what "/" is followed by goes into the filter. So a key's binding runs here, before the next key
+        is looked at, and not when the key has wandered through the widgets (Textual's own way).
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if isinstance(self.screen, Dialog) and self.screen.deaf(event):
+                return
+            if self.site.message is not None:
+                self.site.message = None
+                self.line_changed.publish(None)
+            if not isinstance(self.focused, Input) and await self._check_bindings(event.key):
+                return
+        await super().on_event(event)
+
+    # what background work tells
+
+    @on(StoreRead)
+    def _store_read(self, message: StoreRead) -> None:
+        site = self.site
+        self.reader = self.feed.db
+        site.groups, site.ports, site.jobs = message.groups, message.ports, message.jobs
+        site.summary = message.summary
+        change = site.devices.replace(message.rows) if message.whole else site.devices.update(message.rows)
+        if not site.loaded:
+            site.loaded = True
+            change = Change(frozenset(), moved=True)
+            if len(site.devices) >= FREEZE_FROM:
+                gc.collect()
+                gc.freeze()
+        for uid in {row.device.uid for row in message.rows} & site.pins.keys():
+            del site.pins[uid]
+        self.store_changed.publish(change)
+        self._tell_ended()
+
+    @on(LinkUp)
+    def _link_up(self) -> None:
+        site = self.site
+        self.client = self.feed.client
+        site.capabilities = self.client.greeting.capabilities
+        was_down = site.link is Link.DOWN
+        site.link, site.link_reason = Link.UP, ""
+        if was_down:
+            self.say("the worker is back")
+        self.line_changed.publish(None)
+
+    @on(LinkDown)
+    def _link_down(self, message: LinkDown) -> None:
+        news = self.site.link is not Link.DOWN or self.site.link_reason != message.reason
+        self.site.link, self.site.link_reason = Link.DOWN, message.reason
+        if news:
+            self.say(f"{message.reason}; what is shown may be old", bad=True)
+        self.line_changed.publish(None)
+
+    @on(SearchGoesOn)
+    def _search_goes_on(self, message: SearchGoesOn) -> None:
+        self.searching.publish(message.notice)
+
+    @on(PinSeen)
+    def _pin_seen(self, message: PinSeen) -> None:
+        device = message.notice.device
+        where = f"service pin on {clean(message.notice.port)}: {device.found.uid}"
+        if device.known:
+            self.say(f"{where}, {clean(device.name)}")
+        else:
+            self.site.pins[device.found.uid] = message.notice
+            self.say(f"{where}, new: D in the Devices view adopts it")
+
+    def watch_job(self, job: int) -> None:
+        """Say how this job ends, when it does."""
+        self._watched.add(job)
+        self._tell_ended()
+
+    def _tell_ended(self) -> None:
+        for job in self.site.jobs:
+            if job.id in self._watched and job.state is not JobState.RUNNING:
+                self._watched.discard(job.id)
+                self.run_worker(self._guard(flows.tell_outcome(self, job)), group="outcome")
+
+    # keys that work everywhere
+
+    async def action_quit(self) -> None:
+        """Leave; the worker goes on."""
+        running = len(self.site.running)
+        self.exit(message=f"{plural(running, 'job')} still running in the worker" if running else None)
+
+    def action_job(self) -> None:
+        """The job that runs, else the last one."""
+        jobs = self.site.running or list(self.site.jobs)
+        if not jobs:
+            self.say("no job yet")
+        elif not self._is_on_top(jobs[0]):
+            self.push_screen(JobScreen(jobs[0]))
+
+    def action_messages(self) -> None:
+        """What was said."""
+        if not isinstance(self.screen, MessagesPage):
+            self.push_screen(MessagesPage())
+
+    def action_help(self) -> None:
+        """Help for where the operator is."""
+        if isinstance(self.screen, FullScreen) and not isinstance(self.screen, HelpPage):
+            self.push_screen(HelpPage(self.screen.place()))
+
+    def show_members(self, group: str) -> None:
+        """Go to the Devices view, filtered to a group."""
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.show_members(group)
+
+    def _is_on_top(self, job: Job) -> bool:
+        return isinstance(self.screen, JobScreen) and self.screen.job_id == job.id

@@ -1,0 +1,97 @@
+"""`fieldhand`: the console without arguments, everything the console can do with them.
+
+Reading what there is must be quick: nothing here, nor in the commands, imports Textual.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from core.errors import Exit, FieldhandError
+from core.paths import VARIABLE, StateDirectory
+from tui.commands import actions, devices, groups, jobs, licenses, site
+from tui.commands.parsing import Commands
+from tui.commands.session import Session
+
+INTERRUPTED = 130
+"""What a shell expects of a program ended by Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["field"]:
+        _become_field(given[1:])
+    parsed = _parser().parse_args(given)
+    session = Session(StateDirectory.find(getattr(parsed, "state", None)), getattr(parsed, "json", False))
+    try:
+        outcome = parsed.command(parsed, session)
+        if inspect.isawaitable(outcome):
+            outcome = asyncio.run(_await(outcome))
+    except FieldhandError as error:
+        sys.stderr.write(f"fieldhand: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    return int(outcome)
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--state",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help=f"the state directory (else ${VARIABLE}, else the platform's own)",
+    )
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
+    parser = argparse.ArgumentParser(
+        prog="fieldhand",
+        parents=[common],
+        description="Provision and look after the field devices on the serial ports of this gateway. "
+        "Without a command: the console.",
+        epilog="exit codes: 0 all done, 1 some device failed, 2 usage, 3 refused, 4 no worker or port",
+    )
+    parser.add_argument("--version", action="version", version=f"fieldhand {version('fieldhand')}")
+    parser.set_defaults(command=_console)
+    commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
+    commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
+    commands.add("field", _console, "simulate devices on pseudo-terminals ('fieldhand field --help' tells more)")
+    for subject in (devices, groups, actions, jobs, licenses, site):
+        subject.add(commands)
+    return parser
+
+
+async def _await(outcome: object) -> object:
+    assert inspect.isawaitable(outcome)
+    return await outcome
+
+
+async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
+    from tui.start import console  # noqa: PLC0415 - the only way to Textual
+
+    return await console(session.directory)
+
+
+async def _demo(arguments: argparse.Namespace, session: Session) -> Exit:
+    from tui.demo import demo  # noqa: PLC0415 - the only way to Textual
+
+    return await demo()
+
+
+def _become_field(arguments: list[str]) -> None:
+    """The virtual field is a program of its own, which shares nothing with the console but the wire."""
+    os.execv(sys.executable, [sys.executable, "-m", "drivers.virtual", *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""`fieldhand provision|deprovision|test|wink …`: one command for each entry of the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from functools import partial
+from typing import Any
+
+from core.actions import ACTIONS, Action
+from core.client import SocketClient
+from core.errors import Exit, FieldhandError, Kind
+from core.models import Job, JobState
+from core.planning import Plan
+from core.rpc import MakePlan, Selection, StartJob
+from core.store import views
+from tui.commands.devices import find
+from tui.commands.jobs import exit_code, outcome_as_json
+from tui.commands.parsing import Commands
+from tui.commands.session import Session, note, table
+
+
+def add(commands: Commands) -> None:
+    """Add a command for each action."""
+    for action in ACTIONS:
+        parser = commands.add(action.name, partial(_run, action), action.help)
+        parser.add_argument("device", nargs="*", metavar="DEVICE", help="name, UID or id")
+        parser.add_argument("--group", help="all devices of this group")
+        parser.add_argument("--all", action="store_true", help="all devices of the site")
+        parser.add_argument("--yes", action="store_true", help="the plan is agreed to")
+        parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
+        parser.add_argument("--no-wait", action="store_true", help="start the job and leave")
+        for field in dataclasses.fields(action.parameters):
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                dest=f"parameter_{field.name}",
+                default=field.default,
+                help=f"{field.metadata['help']} ({field.default} unless set)",
+            )
+
+
+async def _run(action: Action, arguments: argparse.Namespace, session: Session) -> Exit:
+    selection = await _selection(arguments, session)
+    parameters = {
+        field.name: getattr(arguments, f"parameter_{field.name}") for field in dataclasses.fields(action.parameters)
+    }
+    async with session.worker() as worker:
+        plan = await worker.call(MakePlan(action=action.name, selection=selection, parameters=parameters))
+        if arguments.dry_run:
+            session.say(plan_as_text(plan), plan_as_json(plan))
+            return Exit.DONE if plan.devices else Exit.REFUSED
+        if plan.devices and plan.asks and not arguments.yes and not _agrees(action, plan):
+            return Exit.REFUSED
+        start = StartJob(
+            action=action.name,
+            selection=selection,
+            parameters=parameters,
+            agreed=tuple(planned.device for planned in plan.devices),
+        )
+        job = await worker.call(start)
+        if not arguments.no_wait:
+            await _wait(session, worker, job)
+    return await _report(action, session, job, ended=not arguments.no_wait)
+
+
+async def _selection(arguments: argparse.Namespace, session: Session) -> Selection:
+    chosen = [bool(arguments.device), arguments.group is not None, arguments.all]
+    if sum(chosen) != 1:
+        raise FieldhandError(
+            Kind.INVALID,
+            what="selection",
+            value=" ".join(arguments.device),
+            reason="name devices, or give --group NAME, or --all: one of the three",
+        )
+    if arguments.all:
+        return Selection()
+    if arguments.group is not None:
+        return Selection(group=arguments.group)
+    async with session.store() as db:
+        return Selection(devices=tuple([(await find(db, text)).id for text in arguments.device]))
+
+
+def _agrees(action: Action, plan: Plan) -> bool:
+    if not sys.stdin.isatty():
+        raise FieldhandError(
+            Kind.INVALID,
+            what="plan",
+            value=plan.title,
+            reason="it has to be agreed to: give --yes, or --dry-run to see it",
+        )
+    note(plan_as_text(plan))
+    note(f"{action.label} {len(plan.devices)}? y/n")
+    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
+    if not agreed:
+        note("nothing was done")
+    return agreed
+
+
+async def _wait(session: Session, worker: SocketClient, job_id: int) -> None:
+    """Until the job has ended; each change of the store is a reason to look again."""
+    shown = ""
+    async with session.store() as db:
+        notices = worker.notices()
+        while (job := await views.job(db, job_id)).state is JobState.RUNNING:
+            if sys.stderr.isatty() and (now := _progress(job)) != shown:
+                sys.stderr.write(f"\r{now}\x1b[K")
+                shown = now
+            try:
+                await anext(notices)
+            except StopAsyncIteration:
+                raise FieldhandError(
+                    Kind.NO_WORKER, reason=f"it ended; job {job_id} goes on when it is started again"
+                ) from None
+    if shown:
+        sys.stderr.write("\r\x1b[K")
+
+
+def _progress(job: Job) -> str:
+    return f"{job.title}: {job.ended} of {job.total}, {job.failed} failed"
+
+
+async def _report(action: Action, session: Session, job_id: int, *, ended: bool) -> Exit:
+    async with session.store() as db:
+        job = await views.job(db, job_id)
+        tasks = await views.tasks(db, job_id)
+    if not ended:
+        session.say(
+            f"job {job_id} started; 'fieldhand jobs show {job_id}' tells how it goes", outcome_as_json(job, tasks)
+        )
+        return Exit.DONE
+    rows = [(task.name, task.uid, task.state.value, task.reason) for task in tasks if task.reason]
+    counts = [f"{job.done} {action.past}", f"{job.failed} failed"]
+    counts += [f"{job.skipped} skipped"] * bool(job.skipped) + [f"{job.cancelled} cancelled"] * bool(job.cancelled)
+    seconds = (job.finished_at or job.created_at) - job.created_at
+    summary = f"{', '.join(counts)} in {seconds:.1f} s (job {job.id})"
+    detail = table(rows, ("Device", "UID", "Outcome", "Reason"), "")
+    session.say(f"{detail}\n{summary}" if detail else summary, outcome_as_json(job, tasks))
+    return exit_code(job)
+
+
+def plan_as_text(plan: Plan) -> str:
+    """The plan for people."""
+    total = len(plan.devices) + len(plan.skipped)
+    ports = ", ".join(plan.ports)
+    lines = [
+        f"{plan.title}{': ' + plan.subject if plan.subject else ''}",
+        f"  {len(plan.devices)} of {total} devices" + (f", about {plan.seconds:.0f} s on {ports}" if ports else ""),
+        *(f"  skipped  {count} {reason}" for reason, count in plan.reasons),
+        f"  seats    {plan.seats.used} of {plan.seats.capacity} in use"
+        + (f", {plan.seats_short} short: 'fieldhand license add' adds some" if plan.seats_short else ""),
+        *(f"  warning  {warning}" for warning in plan.warnings),
+    ]
+    return "\n".join(lines)
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """The plan for scripts."""
+    return dataclasses.asdict(plan)

@@ -1,0 +1,81 @@
+"""What every screen and widget knows of the app they are in: looks, clock, site, and how to ask the engine."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import aiosqlite
+from textual.app import App
+from textual.signal import Signal
+
+from core.client import EngineClient
+from core.errors import FieldhandError, Kind
+from core.rpc import Request, Searching
+from tui.clock import Clock
+from tui.model.devices import Change
+from tui.model.site import Said, Site
+from tui.theme import Appearance
+
+R = TypeVar("R")
+FLOW = "flow"
+"""The worker group of what an operator started: at most one at a time."""
+READ = "read"
+"""The worker group of screens that read the store for themselves."""
+
+
+class Console(App[None], inherit_bindings=False):
+    """The app as its parts see it."""
+
+    appearance: Appearance
+    clock: Clock
+    site: Site
+    client: EngineClient
+    reader: aiosqlite.Connection | None
+    """The connection for reads; None as long as the store cannot be opened."""
+    store_changed: Signal[Change]
+    """The store was read; the lists are up to date."""
+    searching: Signal[Searching]
+    """A search of a port tells how far it is."""
+    line_changed: Signal[None]
+    """What the top line or the message line shows has changed."""
+
+    async def call(self, request: Request[R]) -> R:
+        """Ask the engine; raises FieldhandError."""
+        return await self.client.call(request)
+
+    @property
+    def store(self) -> aiosqlite.Connection:
+        """The connection for reads; raises NO_WORKER before there is one."""
+        if self.reader is None:
+            raise FieldhandError(Kind.NO_WORKER, reason="the store is not open yet")
+        return self.reader
+
+    def begin(self, flow: Coroutine[Any, Any, None]) -> None:
+        """Run what the operator started; its errors go to the message line. One at a time."""
+        if any(worker.group == FLOW and not worker.is_finished for worker in self.workers):
+            flow.close()
+            self.say("one moment: the last request is still under way")
+            return
+        self.run_worker(self._guard(flow), group=FLOW)
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Tell the operator: on the message line until the next key, and in the history."""
+        self.site.message = Said(text, bad, self.clock.now())
+        self.site.said.append(self.site.message)
+        self.line_changed.publish(None)
+
+    async def _guard(self, flow: Coroutine[Any, Any, None]) -> None:
+        try:
+            await flow
+        except FieldhandError as error:
+            self.say(str(error), bad=True)
+
+    @abstractmethod
+    def watch_job(self, job: int) -> None:
+        """Say how this job ends, when it does."""
+
+    @abstractmethod
+    def show_members(self, group: str) -> None:
+        """Go to the Devices view, filtered to a group."""

@@ -1,0 +1,54 @@
+"""What background work tells the console. Work never touches a widget: it posts one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from core.models import Group, Job, Port, Summary
+from core.rpc import PinPressed, Searching
+from tui.model.devices import Row
+
+
+@dataclass(eq=False)
+class StoreRead(Message):
+    """The store was read. `whole`: the rows are all there are, not only what changed."""
+
+    rows: Sequence[Row]
+    whole: bool
+    groups: Sequence[Group]
+    ports: Sequence[Port]
+    jobs: Sequence[Job]
+    summary: Summary
+
+
+@dataclass(eq=False)
+class LinkUp(Message):
+    """The engine answers."""
+
+
+@dataclass(eq=False)
+class LinkDown(Message):
+    """The engine is gone, or the store cannot be read."""
+
+    reason: str
+
+
+@dataclass(eq=False)
+class SearchGoesOn(Message):
+    """A search of a port tells how far it is."""
+
+    notice: Searching
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest counts."""
+        return isinstance(message, SearchGoesOn)
+
+
+@dataclass(eq=False)
+class PinSeen(Message):
+    """A service pin was pressed."""
+
+    notice: PinPressed

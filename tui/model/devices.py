@@ -1,0 +1,274 @@
+"""The list of devices as an operator works with it: filter, order, cursor and selection, all by device id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from core.lifecycle import Status, reason, status
+from core.models import Device
+from tui.model.filter import NOTHING, Filter
+from tui.text import clean, natural
+
+SEVERITY: Final[Mapping[Status, int]] = {
+    word: place
+    for place, word in enumerate(
+        (
+            Status.FAILED,
+            Status.DOWN,
+            Status.NO_APPLICATION,
+            Status.SUSPECT,
+            Status.MARGINAL,
+            Status.RUNNING,
+            Status.QUEUED,
+            Status.UNLICENSED,
+            Status.ELSEWHERE,
+            Status.UNPROVISIONED,
+            Status.OK,
+        )
+    )
+}
+"""The order of statuses when sorted by them: what needs somebody first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A device with what is derived from it once, when it changes."""
+
+    device: Device
+    status: Status
+    reason: str
+    texts: Mapping[str, str]
+    """Casefolded, for the filter."""
+
+    @classmethod
+    def of(cls, device: Device) -> Row:
+        """The row of a device."""
+        word, why = status(device), clean(reason(device))
+        texts = {
+            "name": clean(device.name).casefold(),
+            "uid": device.uid.casefold(),
+            "group": _folded(device.group or ""),
+            "port": _folded(device.port or ""),
+            "address": device.address.text.casefold() if device.address else "",
+            "status": word.value,
+        }
+        return cls(device, word, why, texts)
+
+
+@lru_cache(maxsize=1_000)
+def _folded(text: str) -> str:
+    return clean(text).casefold()  # one string for all devices that share it
+
+
+SortKey = Callable[[Row], Any]
+
+SORTS: Final[Mapping[str, SortKey]] = {
+    "status": lambda row: SEVERITY[row.status],
+    "name": lambda row: natural(row.device.name),
+    "uid": lambda row: row.device.uid or None,
+    "group": lambda row: natural(row.device.group) if row.device.group else None,
+    "address": lambda row: natural(row.device.address.text) if row.device.address else None,
+    "seen": lambda row: -row.device.seen_at if row.device.seen_at is not None else None,
+    "port": lambda row: natural(row.device.port) if row.device.port else None,
+    "program": lambda row: row.device.program_id or None,
+}
+"""By column; None sorts last, whichever way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an update did to the view: these rows look different, or all of it has moved."""
+
+    ids: frozenset[int]
+    moved: bool
+
+
+class DeviceList:
+    """All devices, the ones the filter shows in their order, the selected ones, and the cursor.
+
+    The cursor and the selection are of devices, not of rows: they stay where they are when the list
+    is sorted, filtered or changed under them.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self.view: list[int] = []
+        self.position: dict[int, int] = {}
+        self.selected: set[int] = set()
+        self.filter: Filter = NOTHING
+        self.sort = "name"
+        self.reverse = False
+        self.cursor: int | None = None
+        self.stamp = 0
+        """Another one whenever a row or the selection has changed."""
+        self.epoch = 0
+        """Another one whenever all rows were taken anew."""
+        self._home: int | None = None
+        self._order: list[int] = []
+        self._keys: dict[int, Any] = {}
+        self._anchor: int | None = None
+        self._before_range: frozenset[int] = frozenset()
+
+    # rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Device]:
+        return (row.device for row in self.rows.values())
+
+    def at(self, index: int) -> Row:
+        """The row shown at this place."""
+        return self.rows[self.view[index]]
+
+    @property
+    def index(self) -> int:
+        """Where the cursor is in the view; 0 when there is nothing."""
+        return self.position.get(self.cursor, 0) if self.cursor is not None else 0
+
+    @property
+    def current(self) -> Device | None:
+        """The device under the cursor."""
+        if self.cursor is None or self.cursor not in self.position:
+            return None
+        return self.rows[self.cursor].device
+
+    def replace(self, rows: Iterable[Row]) -> Change:
+        """Take all rows anew."""
+        self.rows = {row.device.id: row for row in rows}
+        self.selected &= self.rows.keys()
+        self.stamp += 1
+        self.epoch += 1
+        self._resort()
+        return Change(frozenset(), moved=True)
+
+    def update(self, rows: Sequence[Row]) -> Change:
+        """Take in rows that changed. The cursor leaves a device only when the filter no longer shows it."""
+        moved = resort = False
+        self.stamp += 1
+        for row in rows:
+            identity = row.device.id
+            known = self.rows.get(identity)
+            self.rows[identity] = row
+            if known is None or self._key(row) != self._keys[identity]:
+                resort = True
+            if (identity in self.position) is not self.filter.matches(row.texts):
+                moved = True
+        if resort:
+            self._resort()
+        elif moved:
+            self._refilter(self._order)
+        return Change(frozenset(row.device.id for row in rows), moved or resort)
+
+    # filter and order
+
+    def set_filter(self, wanted: Filter) -> None:
+        """Show only what it matches."""
+        narrower = wanted.narrows(self.filter)
+        self.filter = wanted
+        home = self.cursor if self._home is None else self._home
+        self._refilter(self.view if narrower else self._order)
+        if home in self.position:  # where the operator put it, as soon as the filter shows that again
+            self.cursor = home
+        self._home = home
+
+    def set_sort(self, column: str, *, reverse: bool = False) -> None:
+        """Order by a column; names settle what is equal."""
+        self.sort, self.reverse = column, reverse
+        self._resort()
+
+    # selection
+
+    @property
+    def hidden(self) -> int:
+        """How many are selected but not shown."""
+        return sum(identity not in self.position for identity in self.selected)
+
+    @property
+    def ranging(self) -> bool:
+        """Whether moving the cursor selects."""
+        return self._anchor is not None
+
+    def chosen(self) -> tuple[int, ...]:
+        """What an action is for: the selected devices in order, else the one under the cursor."""
+        if self.selected:
+            return tuple(identity for identity in self._order if identity in self.selected)
+        current = self.current
+        return (current.id,) if current else ()
+
+    def toggle(self) -> None:
+        """Select the device under the cursor, or no longer."""
+        self.end_range()
+        if self.current:
+            self.selected ^= {self.current.id}
+
+    def select_shown(self) -> None:
+        """Select all the filter shows; others keep theirs."""
+        self.end_range()
+        self.selected |= self.position.keys()
+
+    def invert_shown(self) -> None:
+        """Select what is shown and not selected, and the other way round; what is hidden keeps its mark."""
+        self.end_range()
+        self.selected ^= self.position.keys()
+
+    def clear_selection(self) -> None:
+        """Select none."""
+        self.end_range()
+        self.selected.clear()
+
+    def begin_range(self) -> None:
+        """From here on moving the cursor selects everything between."""
+        self._anchor = self.cursor
+        self._before_range = frozenset(self.selected)
+        self._extend()
+
+    def end_range(self) -> None:
+        """What was ranged over stays selected."""
+        self._anchor = None
+        self.stamp += 1
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a row of the view."""
+        if not self.view:
+            self.cursor = None
+            return
+        self.cursor = self._home = self.view[max(0, min(index, len(self.view) - 1))]
+        if self.ranging:
+            self._extend()
+
+    def _extend(self) -> None:
+        if self._anchor not in self.position or self._anchor is None or self.cursor is None:
+            self.end_range()
+            return
+        self.stamp += 1
+        first, last = sorted((self.position[self._anchor], self.index))
+        self.selected = set(self._before_range) | set(self.view[first : last + 1])
+
+    # order
+
+    def _key(self, row: Row) -> Any:
+        return (natural(row.device.name), SORTS[self.sort](row))
+
+    def _resort(self) -> None:
+        self._keys = {identity: self._key(row) for identity, row in self.rows.items()}
+        by_name = sorted(self.rows, key=lambda identity: self._keys[identity][0])
+        present = [identity for identity in by_name if self._keys[identity][1] is not None]
+        absent = [identity for identity in by_name if self._keys[identity][1] is None]
+        present.sort(key=lambda identity: self._keys[identity][1], reverse=self.reverse)
+        self._order = present + absent
+        self._refilter(self._order)
+
+    def _refilter(self, candidates: Sequence[int]) -> None:
+        index = self.index
+        if self.filter.terms:
+            matches = self.filter.matches
+            self.view = [identity for identity in candidates if matches(self.rows[identity].texts)]
+        else:
+            self.view = list(self._order)
+        self.position = {identity: place for place, identity in enumerate(self.view)}
+        if self.cursor not in self.position:
+            self.cursor = self.view[min(index, len(self.view) - 1)] if self.view else None

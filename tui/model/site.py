@@ -1,0 +1,95 @@
+"""The site as the console knows it: what the store said last, whether the worker answers, what was said."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from core.actions import Action
+from core.lifecycle import Circumstances, Status, refusal
+from core.models import Device, Group, Job, JobState, Port, Summary
+from core.rpc import PinPressed
+from drivers.base import Capability
+from tui.model.devices import DeviceList
+
+MOST_SAID = 200
+"""How many messages are kept to be read again."""
+
+
+class Link(Enum):
+    """Whether the worker answers."""
+
+    STARTING = "starting"
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message to the operator."""
+
+    text: str
+    bad: bool
+    at: float
+
+
+@dataclass
+class Site:
+    """Everything the screens show, except where the operator is in them."""
+
+    title: str = ""
+    devices: DeviceList = field(default_factory=DeviceList)
+    groups: Sequence[Group] = ()
+    ports: Sequence[Port] = ()
+    jobs: Sequence[Job] = ()
+    summary: Summary | None = None
+    link: Link = Link.STARTING
+    link_reason: str = ""
+    capabilities: Mapping[str, frozenset[Capability]] = field(default_factory=dict)
+    said: deque[Said] = field(default_factory=lambda: deque(maxlen=MOST_SAID))
+    message: Said | None = None
+    """What the message line shows until the next key."""
+    pins: dict[str, PinPressed] = field(default_factory=dict)
+    """Unknown devices whose service pin was pressed, by UID, until they are adopted."""
+    loaded: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the site is called."""
+        return self.title or (self.summary.site.name if self.summary else "")
+
+    @property
+    def running(self) -> list[Job]:
+        """Jobs that run, newest first."""
+        return [job for job in self.jobs if job.state is JobState.RUNNING]
+
+    def members(self, group: str) -> list[Device]:
+        """The devices of a group."""
+        return [device for device in self.devices if device.group == group]
+
+    def refusals(self, action: Action, devices: Sequence[Device]) -> list[str | None]:
+        """For each device, why the action is not offered."""
+        circumstances = Circumstances(self.capabilities)
+        return [refusal(action, device, circumstances) for device in devices]
+
+    def offered(self, action: Action, devices: Sequence[Device]) -> bool:
+        """Whether the action is offered on any of them."""
+        circumstances = Circumstances(self.capabilities)
+        return any(refusal(action, device, circumstances) is None for device in devices)
+
+    def statuses(self) -> dict[str, Counter[Status]]:
+        """How many devices of each status are in each group."""
+        counts: dict[str, Counter[Status]] = {group.name: Counter() for group in self.groups}
+        for row in self.devices.rows.values():
+            if row.device.group in counts:
+                counts[row.device.group][row.status] += 1
+        return counts
+
+
+def seconds_left(job: Job, now: float) -> float | None:
+    """How long the job still takes, going by the devices it has ended so far; None before the first."""
+    if not job.ended or job.state is not JobState.RUNNING:
+        return None
+    return (now - job.created_at) / job.ended * (job.total - job.ended)

@@ -1,0 +1,1 @@
+"""The screens, views and dialogs: one file each."""

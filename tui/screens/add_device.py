@@ -1,0 +1,146 @@
+"""A device by hand: five fields, and what is wrong said next to the field it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from core.errors import FieldhandError, Kind
+from core.rpc import AddDevice
+from tui.bindings import Command, bindings
+from tui.screens.ask import Words
+from tui.screens.dialog import Complaint, Dialog
+from tui.text import clean, fit, wrap
+from tui.theme import Token
+from tui.widgets.block import Block, Line, OneLine
+from tui.widgets.field import Field
+
+LABEL_WIDTH = 13
+
+_FIELD_OF: Final[Mapping[Kind, str]] = {
+    Kind.INVALID_UID: "uid",
+    Kind.DUPLICATE_UID: "uid",
+    Kind.DUPLICATE_NAME: "name",
+    Kind.UNKNOWN_PORT: "port",
+    Kind.UNKNOWN_GROUP: "group",
+}
+_FIELD_IN_WORDS: Final = {"name": "name", "UID": "uid", "port": "port", "group": "group", "program": "program_id"}
+
+
+class AddDeviceDialog(Dialog[str]):
+    """Returns the name of the device that was made."""
+
+    BINDINGS = bindings(
+        Command("step(1)", ("down", "tab"), "next field"),
+        Command("step(-1)", ("up", "shift+tab"), "field before"),
+    )
+
+    def __init__(
+        self, ports: Sequence[str], groups: Sequence[str], add: Callable[[AddDevice], Awaitable[None]]
+    ) -> None:
+        super().__init__("Add a device")
+        self._add = add
+        known = ", ".join(clean(group) for group in groups) or "none yet"
+        self._entries = {
+            "name": Entry("Name", Field(id="name")),
+            "uid": Entry("UID", Field(placeholder="may come later", id="uid")),
+            "port": Entry("Port", Field(ports[0], placeholder=", ".join(ports), id="port")),
+            "group": Entry("Group", Field(placeholder=f"or none; there is: {known}", id="group")),
+            "program_id": Entry("Program ID", Field(placeholder="taken from the device if empty", id="program_id")),
+        }
+
+    def body(self) -> Sequence[Widget]:
+        """Field by field."""
+        keys = "Enter: Add 1    Tab: next field    Esc: Cancel"
+        return *self._entries.values(), Complaint(), Words(keys, Token.MUTED)
+
+    def first(self) -> Widget:
+        """The name."""
+        return self._entries["name"].field
+
+    def action_step(self, step: int) -> None:
+        """Next field, or the one before."""
+        order = [entry.field for entry in self._entries.values()]
+        at = next((place for place, field in enumerate(order) if field.has_focus), 0)
+        self.set_focus(order[(at + step) % len(order)])
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.run_worker(self._try(), exclusive=True)
+
+    async def _try(self) -> None:
+        values = {name: entry.field.value.strip() for name, entry in self._entries.items()}
+        request = AddDevice(
+            name=values["name"],
+            uid=values["uid"],
+            port=values["port"],
+            group=values["group"] or None,
+            program_id=values["program_id"] or None,
+        )
+        for entry in self._entries.values():
+            entry.complain("")
+        self.query_one(Complaint).say("")
+        try:
+            await self._add(request)
+        except FieldhandError as error:
+            self._complain(error)
+        else:
+            self.dismiss(values["name"])
+
+    def _complain(self, error: FieldhandError) -> None:
+        what = str(error.fields.get("what", ""))
+        by_word = next((field for word, field in _FIELD_IN_WORDS.items() if word in what), None)
+        entry = self._entries.get(_FIELD_OF.get(error.kind, by_word or ""))
+        if entry is None:
+            self.query_one(Complaint).say(str(error))
+        else:
+            entry.complain(str(error))
+            self.set_focus(entry.field)
+
+
+class Entry(Vertical):
+    """A label, a field, and under it what is wrong with it."""
+
+    def __init__(self, label: str, field: Field) -> None:
+        super().__init__()
+        self.field = field
+        self._label = Label(label)
+        self._trouble = Trouble()
+
+    def compose(self) -> ComposeResult:
+        """Left to right, and the complaint below."""
+        yield Horizontal(self._label, self.field)
+        yield self._trouble
+
+    def complain(self, text: str) -> None:
+        """Say what is wrong with the field, or nothing."""
+        self._trouble.text = clean(text)
+        self._trouble.changed()
+
+
+class Label(OneLine):
+    """What a field is for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def line(self, width: int) -> Line:
+        """Padded, so that the fields stand under each other."""
+        return ((fit(self._text, LABEL_WIDTH), Token.MUTED),)
+
+
+class Trouble(Block):
+    """What is wrong with the field above; an empty line when nothing is."""
+
+    text = ""
+
+    def lines(self, width: int) -> Sequence[Line]:
+        """Under the field, not under the label."""
+        return [((" " * LABEL_WIDTH + line, Token.BAD),) for line in wrap(self.text, width - LABEL_WIDTH)]

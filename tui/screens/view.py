@@ -1,0 +1,38 @@
+"""What the three main views share."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import getters
+from textual.containers import Vertical
+
+from tui.bindings import Place
+from tui.console import Console
+from tui.model.devices import Change
+from tui.screens.screen import Keys, keys_of
+from tui.widgets.table import LineTable
+
+
+class View(Vertical, inherit_bindings=False):
+    """A view of the main screen: one list and what belongs to it."""
+
+    PLACE: ClassVar[Place]
+    app = getters.app(Console)
+
+    @property
+    def table(self) -> LineTable:
+        """The list."""
+        return self.query_one(LineTable)
+
+    def keys(self) -> Keys:
+        """The keys that are useful now, the best first."""
+        return keys_of(self.PLACE)
+
+    def hint(self) -> str:
+        """A word on what the cursor is on."""
+        return ""
+
+    def store_changed(self, change: Change) -> None:
+        """Show what the store says now."""
+        raise NotImplementedError

@@ -1,0 +1,33 @@
+"""Starting the console: a worker to talk to, a screen to show it on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from core.client import EngineClient, SocketClient
+from core.errors import Exit, FieldhandError, Kind
+from core.paths import StateDirectory
+from tui.app import FieldhandApp
+
+
+async def console(directory: StateDirectory) -> Exit:
+    """The console, until the operator leaves; the worker goes on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise FieldhandError(
+            Kind.INVALID,
+            what="terminal",
+            value="standard input",
+            reason="the console needs one; see 'fieldhand --help'",
+        )
+    client = await SocketClient.connect_or_start(directory)
+
+    async def reconnect() -> EngineClient:
+        if await asyncio.to_thread(directory.ended_in_order):
+            return await SocketClient.connect(directory)
+        return await SocketClient.connect_or_start(directory)
+
+    app = FieldhandApp(client, directory.store, reconnect=reconnect)
+    await app.run_async()
+    await app.client.close()
+    return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED

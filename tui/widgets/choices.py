@@ -1,0 +1,52 @@
+"""A row of buttons that is one thing to focus: arrows and Tab move, Enter presses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from tui.bindings import Command, bindings
+from tui.theme import Token
+from tui.widgets.block import Line, OneLine, Piece, width_of_line
+
+
+class Choices(OneLine, can_focus=True, inherit_bindings=False):
+    """Buttons by id and label; the first has the focus and is the harmless one."""
+
+    BINDINGS = bindings(
+        Command("step(1)", ("right", "tab", "l"), "next button"),
+        Command("step(-1)", ("left", "shift+tab", "h"), "button before"),
+        Command("press", ("enter", "space"), "press it"),
+    )
+
+    class Pressed(Message):
+        """A button was pressed."""
+
+        def __init__(self, choice: str) -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self, *choices: tuple[str, str]) -> None:
+        super().__init__()
+        self.choices: Sequence[tuple[str, str]] = choices
+        self.at = 0
+
+    def line(self, width: int) -> Line:
+        """The buttons, to the right."""
+        cursor = self.app.appearance.glyphs.cursor
+        line: list[Piece] = []
+        for place, (_, label) in enumerate(self.choices):
+            chosen = place == self.at
+            mark = cursor if chosen else " "
+            line += [(f" {mark} {label} ", Token.CHOSEN if chosen else Token.STRONG), ("  ", Token.TEXT)]
+        return [(" " * (width - width_of_line(line)), Token.TEXT), *line]
+
+    def action_step(self, step: int) -> None:
+        """The next button, or the one before."""
+        self.at = (self.at + step) % len(self.choices)
+        self.update()
+
+    def action_press(self) -> None:
+        """Press the one that is marked."""
+        self.post_message(self.Pressed(self.choices[self.at][0]))
