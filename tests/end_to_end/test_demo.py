@@ -18,7 +18,9 @@ def test_the_demo_takes_an_operator_through_the_main_job(terminal: Callable[...,
     screen.shows("3 devices", "Cancel", "Provision 3")
     agree(screen, until="3 of 3 done")
 
-    screen.press("\x1b", "\x1b", "2")
+    screen.press("\x1b")
+    screen.shows("no filter")
+    screen.press("2")
     screen.shows("offices", "plant", "roof", "air")
     screen.press("G", "p")
     screen.shows("Provision All Devices", "group roof", "Cancel")
@@ -28,7 +30,7 @@ def test_the_demo_takes_an_operator_through_the_main_job(terminal: Callable[...,
     screen.shows("Provision All Devices", "Provision Selected", "done")
     screen.press("1", "/", "status:ok", "\r")
     screen.shows("● ok")
-    screen.press("d")
+    screen.press("u", "d")
     screen.shows("Deprovision 1")
     agree(screen, until="1 of 1 done")
 
