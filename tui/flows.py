@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.actions import Action
-from core.models import Device, Job
+from core.models import Device, Job, TaskState
 from core.planning import Plan
 from core.rpc import (
     Acknowledge,
@@ -178,9 +178,10 @@ async def acknowledge(app: Console, device: Device) -> None:
 async def tell_outcome(app: Console, job: Job) -> None:
     """Say how a job of this console ended."""
     if job.total == 1:
-        (task,) = await views.tasks(app.store, job.id)
-        outcome = task.reason or task.state.value
-        app.say(f"{clean(job.title)} {clean(task.name)}: {clean(outcome)}", bad=bool(job.failed))
+        tasks = await views.tasks(app.store, job.id)
+        task = next(task for task in tasks if task.state is not TaskState.SKIPPED)
+        what = job.title if job.subject else f"{job.title} {task.name}"
+        app.say(f"{clean(what)}: {clean(task.reason or task.state.value)}", bad=bool(job.failed))
         return
     parts = [f"{job.done} of {job.total} done"]
     parts += [f"{count} {word}" for count, word in ((job.failed, "failed"), (job.cancelled, "cancelled")) if count]
