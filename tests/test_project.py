@@ -1,11 +1,19 @@
 """The project itself: it is clean, typed, and its rooms keep to their doors."""
 
+import argparse
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+
+from core.actions import ACTIONS
+from tui.command_line import SUBJECTS
+from tui.commands.parsing import Commands
+from tui.commands.session import Command
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,17 +34,41 @@ def test_the_project_passes(check: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_listing_does_not_load_the_console() -> None:
-    program = "import sys; import tui.command_line; sys.exit('textual' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+def test_a_listing_loads_neither_the_console_nor_the_engine(tmp_path: Path) -> None:
+    program = (
+        "import sys; from tui.command_line import main; assert main(['devices', '--state', sys.argv[1]]) == 0;"
+        " sys.exit(any(name in sys.modules for name in ('textual', 'core.engine.engine')))"
+    )
+    try:
+        assert subprocess.run([sys.executable, "-c", program, tmp_path], check=False).returncode == 0
+    finally:
+        subprocess.run([sys.executable, "-m", "tui.command_line", "worker", "stop", "--state", tmp_path], check=True)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_each_module_brings_exactly_the_commands_it_is_listed_with(subject: str) -> None:
+    class Seen(Commands):
+        names: ClassVar[set[str]] = set()
+
+        def add(self, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+            self.names.add(name)
+            return argparse.ArgumentParser()
+
+        def group(self, name: str, text: str, command: Command | None = None) -> Commands:
+            self.names.add(name)
+            return Commands(argparse.ArgumentParser().add_subparsers(), argparse.ArgumentParser(add_help=False))
+
+    Seen.names = set()
+    import_module(f"tui.commands.{subject}").add(Seen(None, argparse.ArgumentParser()))
+    assert Seen.names == (SUBJECTS[subject] or {action.name for action in ACTIONS})
 
 
 def test_whatever_the_readme_tells_an_operator_to_type_is_understood() -> None:
-    from tui.command_line import _parser
+    from tui.command_line import _common, _parser
 
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("    fieldhand ")]
     assert commands
     for command in commands:
         if command[1:2] != ["field"]:  # a program of its own
-            _parser().parse_args(command[1:])
+            _parser(_common()).parse_args(command[1:])

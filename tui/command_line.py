@@ -11,24 +11,35 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
+from typing import Final
 
 from core.errors import Exit, FieldhandError
 from core.paths import VARIABLE, StateDirectory
-from tui.commands import actions, devices, groups, jobs, licenses, site
 from tui.commands.parsing import Commands
 from tui.commands.session import Session
 
-INTERRUPTED = 130
+INTERRUPTED: Final = 130
 """What a shell expects of a program ended by Ctrl-C."""
+SUBJECTS: Final = {
+    "devices": {"devices", "device", "discover"},
+    "groups": {"group"},
+    "actions": set[str](),  # one command for each entry of the catalogue
+    "jobs": {"jobs"},
+    "licenses": {"license"},
+    "site": {"port", "site", "status", "worker"},
+}
+"""Which module of tui.commands brings which commands, so that a listing loads only what it needs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["field"]:
-        _become_field(given[1:])
-    parsed = _parser().parse_args(given)
+    common = _common()
+    command = _command_of(given, common)
+    if command == "field":
+        _become_field(given[given.index("field") + 1 :])
+    parsed = _parser(common, command).parse_args(given)
     session = Session(StateDirectory.find(getattr(parsed, "state", None)), getattr(parsed, "json", False))
     try:
         outcome = parsed.command(parsed, session)
@@ -45,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(outcome)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _common() -> argparse.ArgumentParser:
+    """The options that every command has, before it or behind it."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--state",
@@ -54,6 +66,21 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the state directory (else ${VARIABLE}, else the platform's own)",
     )
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
+    return common
+
+
+def _command_of(given: list[str], common: argparse.ArgumentParser) -> str | None:
+    """The first word that is no option, or the one option that stands alone."""
+    if given == ["--version"]:
+        return "--version"
+    first = argparse.ArgumentParser(add_help=False, parents=[common])
+    first.add_argument("command", nargs="?")
+    command: str | None = first.parse_known_args(given)[0].command
+    return command
+
+
+def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argparse.ArgumentParser:
+    """The parser for this command, or for all of them."""
     parser = argparse.ArgumentParser(
         prog="fieldhand",
         parents=[common],
@@ -61,14 +88,25 @@ def _parser() -> argparse.ArgumentParser:
         "Without a command: the console.",
         epilog="exit codes: 0 all done, 1 some device failed, 2 usage, 3 refused, 4 no worker or port",
     )
-    parser.add_argument("--version", action="version", version=f"fieldhand {version('fieldhand')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     parser.set_defaults(command=_console)
     commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
     commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
     commands.add("field", _console, "simulate devices on pseudo-terminals ('fieldhand field --help' tells more)")
-    for subject in (devices, groups, actions, jobs, licenses, site):
-        subject.add(commands)
+    wanted = [subject for subject, names in SUBJECTS.items() if command in names]
+    for subject in wanted or (() if command == "--version" else SUBJECTS):
+        import_module(f"tui.commands.{subject}").add(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        sys.stdout.write(f"fieldhand {version('fieldhand')}\n")
+        parser.exit()
 
 
 async def _await(outcome: object) -> object:

@@ -28,6 +28,6 @@ async def console(directory: StateDirectory) -> Exit:
         return await SocketClient.connect_or_start(directory)
 
     app = FieldhandApp(client, directory.store, reconnect=reconnect)
-    await app.run_async()
+    await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
     await app.client.close()
     return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED

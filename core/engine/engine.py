@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Notice = rpc.StoreChanged | rpc.Searching | rpc.PinPressed
 
-SHORT_UID: Final = 6
-"""Characters of a UID that tell the devices of a site apart."""
 LONGEST_SLEEP_SECONDS: Final = 3600.0
 """How long the watch over license expiry may sleep: the clock of a gateway can be set."""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import aiosqlite
 
 from core import rpc, text
 from core.store import inventory
 from drivers.base import Found
+
+SHORT_UID: Final = 6
+"""Characters of a UID that tell the devices of a site apart."""
 
 
 async def described(db: aiosqlite.Connection, found: Sequence[Found]) -> tuple[rpc.FoundDevice, ...]:
@@ -28,5 +32,5 @@ async def described(db: aiosqlite.Connection, found: Sequence[Found]) -> tuple[r
 def _new_name(device: Found, taken: set[str]) -> str:
     """Its own text as far as there is room for the UID behind it, in case that another device says the same."""
     own = text.printable(device.documentation)[: text.LONGEST_NAME - len(device.uid) - 1].rstrip()
-    name = own or f"device {device.uid}"
+    name = own or f"device {device.uid[-SHORT_UID:]}"
     return name if name not in taken else f"{name} {device.uid}"
