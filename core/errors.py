@@ -137,7 +137,7 @@ _SENTENCES: Final[Mapping[Kind, _Sentence]] = {
     Kind.WRONG_DEVICE: _Sentence("another device answers: expected {expected}, found {found}", _F),
     Kind.WRONG_PROGRAM: _Sentence("program ID is {found}, the record says {expected}", _F),
     Kind.NO_APPLICATION: _Sentence("the device has no application: it needs an image first", _F),
-    Kind.ELSEWHERE: _Sentence("it works elsewhere, at {found}: deprovision it first if it is to be ours", _F),
+    Kind.ELSEWHERE: _Sentence("it works elsewhere, at {found}: reprovision it if it is to be ours", _F),
     Kind.VERIFY_FAILED: _Sentence("read back differs at {step}: expected {expected}, found {found}", _F),
     Kind.UNSUPPORTED: _Sentence("{protocol} cannot {action}", _R),
 }

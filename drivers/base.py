@@ -22,8 +22,10 @@ class Capability(StrEnum):
     SERVICE_PIN = "service_pins"
     PROVISION = "provision"
     DEPROVISION = "deprovision"
+    REPROVISION = "reprovision"
     TEST = "test"
     WINK = "wink"
+    RESET = "reset"
     POLL = "poll"
 
 

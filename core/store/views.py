@@ -257,7 +257,8 @@ def _device(row: aiosqlite.Row) -> Device:
     if row["failed_job"] is not None:
         failure = Failure(row["failed_job"], row["failed_action"], row["failed_reason"], row["failed_at"])
     state = NetworkState(row["state"])
-    if row["address_text"] is not None and state is NetworkState.PROVISIONED:
+    held = row["ours"] or row["address_key"] is None  # not one that was only set aside for it
+    if row["address_text"] is not None and state is NetworkState.PROVISIONED and held:
         address = Address(row["address_text"], json.loads(row["address_parts"]))
     return Device(
         id=row["id"],

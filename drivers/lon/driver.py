@@ -41,6 +41,7 @@ from drivers.lon.management import (
     SERVICE_PIN,
     UNUSED_DOMAIN,
     ChangeState,
+    ClearStatus,
     DomainEntry,
     Identification,
     Identity,
@@ -72,6 +73,8 @@ EXCHANGES: Final[Mapping[Capability, int]] = {
     Capability.DISCOVER: 4,
     Capability.PROVISION: 7,
     Capability.DEPROVISION: 5,
+    Capability.REPROVISION: 10,
+    Capability.RESET: 3,
 }
 
 POLL_TRIES: Final = 4
@@ -79,6 +82,9 @@ POLL_TRIES: Final = 4
 
 PROBE_TRIES: Final = 4
 """At a logical address that the device may not have yet."""
+
+RESET_TRIES: Final = 3
+"""Nothing answers a reset, so that one that was lost shows only afterwards."""
 
 PINS_KEPT: Final = 256
 """Pressed service pins that may wait to be fetched."""
@@ -156,8 +162,10 @@ class LonDriver(Driver):
             Capability.SERVICE_PIN,
             Capability.PROVISION,
             Capability.DEPROVISION,
+            Capability.REPROVISION,
             Capability.TEST,
             Capability.WINK,
+            Capability.RESET,
             Capability.POLL,
         }
     )
@@ -276,7 +284,7 @@ class LonDriver(Driver):
 
     # -- operations --------------------------------------------------------------------------------
 
-    async def provision(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
+    def provision(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
         """Give it its place in the site's domain, bring it online, and prove that it is there.
 
         The state goes to configured only after the tables are written: a device that loses power in the
@@ -284,27 +292,43 @@ class LonDriver(Driver):
         Raises WRONG_DEVICE, WRONG_PROGRAM, NO_APPLICATION, ELSEWHERE, VERIFY_FAILED and what every exchange
         raises.
         """
+        return self._commission(target, priority, take_over=False)
+
+    def reprovision(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
+        """Like `provision`, but a device that works at another place is taken from there."""
+        return self._commission(target, priority, take_over=True)
+
+    async def _commission(
+        self, target: Target, priority: Priority, *, take_over: bool
+    ) -> AsyncGenerator[StepEvent, None]:
         dialogue, entry = self._new_place(target, priority)
         yield Step("identify", StepClass.READ)
         identity, whole = await self._identify(dialogue)
         _check_program(identity, target)
-        if identity.state is not None and identity.state.configured:
+        configured = identity.state is not None and identity.state.configured
+        there = False
+        if configured:
             yield Step("check domain", StepClass.READ)
-            place = (await dialogue.ask("check domain", QueryDomain(0))).entry
-            if place.in_use and not place.same_place(entry):
-                address = discovery.address_of(place.domain, place.subnet, place.node)
+            places = await self._places(dialogue, identity)
+            others = [place for place in places if not place.same_place(entry)]
+            if others and not take_over:
+                other = others[0]
+                address = discovery.address_of(other.domain, other.subnet, other.node)
                 yield Facts(state=NetworkState.PROVISIONED, address=address)
-                where = f"{address.text} in domain {place.domain.hex().upper() or 'of length 0'}"
+                where = f"{address.text} in domain {other.domain.hex().upper() or 'of length 0'}"
                 raise DriverError(Kind.ELSEWHERE, step="check domain", device=target.uid, found=where)
-            yield Step("unconfigured", StepClass.IDEMPOTENT)
-            await dialogue.ask("unconfigured", ChangeState(NodeState.UNCONFIGURED))
-        yield Step("write domain", StepClass.IDEMPOTENT)
-        await dialogue.ask("write domain", UpdateDomain(0, entry))
-        if identity.two_domains:
-            yield Step("clear second domain", StepClass.IDEMPOTENT)
-            await _leave_second_domain(dialogue)
-        yield Step("configured", StepClass.IDEMPOTENT)
-        await dialogue.ask("configured", ChangeState(NodeState.CONFIGURED))
+            there = bool(places) and not others
+        if not there:
+            if configured:
+                yield Step("unconfigured", StepClass.IDEMPOTENT)
+                await dialogue.ask("unconfigured", ChangeState(NodeState.UNCONFIGURED))
+            yield Step("write domain", StepClass.IDEMPOTENT)
+            await dialogue.ask("write domain", UpdateDomain(0, entry))
+            if identity.two_domains:
+                yield Step("clear second domain", StepClass.IDEMPOTENT)
+                await _leave_second_domain(dialogue)
+            yield Step("configured", StepClass.IDEMPOTENT)
+            await dialogue.ask("configured", ChangeState(NodeState.CONFIGURED))
         if whole:  # else the exchanges saved here went into identifying it, and "check status" tells anyway
             yield Step("online", StepClass.IDEMPOTENT)
             await dialogue.ask("online", SetMode(NodeMode.ONLINE))
@@ -387,6 +411,21 @@ class LonDriver(Driver):
         await Dialogue(self._transactions, target.uid, priority).ask("wink", Wink())
         yield Facts(note="it winked")
 
+    async def reset(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
+        """Let it start anew. The status is cleared first: the cause of reset then tells that it really did."""
+        dialogue = Dialogue(self._transactions, target.uid, priority)
+        yield Step("clear status", StepClass.IDEMPOTENT)
+        await dialogue.ask("clear status", ClearStatus())
+        for _ in range(RESET_TRIES):
+            yield Step("reset", StepClass.IDEMPOTENT)
+            await self._transactions.tell(by_uid(target.uid), SetMode(NodeMode.RESET).to_apdu())
+            yield Step("wait for it", StepClass.READ)
+            status = await dialogue.ask("wait for it", QueryStatus())
+            if status.reset_cause:
+                yield _facts(status, note="it started anew")
+                return
+        raise _differs("reset", target.uid, "a reset", "none")
+
     async def poll(
         self, target: Target, *, priority: Priority = Priority.MONITORING
     ) -> AsyncGenerator[StepEvent, None]:
@@ -409,6 +448,11 @@ class LonDriver(Driver):
             raise DriverError(Kind.INVALID, what="device", value=target.uid, reason="it has no logical address")
         entry = DomainEntry(place.domain, place.destination.subnet, place.destination.node)
         return Dialogue(self._transactions, target.uid, priority, place), entry
+
+    async def _places(self, dialogue: Dialogue, identity: Identity) -> list[DomainEntry]:
+        """Where it works: the entries of its domain table that are in use."""
+        tables = [await dialogue.ask("check domain", QueryDomain(index)) for index in range(1 + identity.two_domains)]
+        return [table.entry for table in tables if table.entry.in_use]
 
     async def _identify(self, dialogue: Dialogue) -> tuple[Identity, bool]:
         """Who it is and how it stands; False when it had to be asked piece by piece, without its domain count."""

@@ -120,7 +120,7 @@ def test_both_kinds_of_interface_do_the_job(
     assert installation.json("provision", "--all", "--yes")["done"] == 3
 
 
-def test_a_device_that_works_elsewhere_is_left_alone_until_it_is_deprovisioned(
+def test_a_device_that_works_elsewhere_is_left_alone_by_provisioning(
     installation: Installation, field: Callable[..., Field]
 ) -> None:
     there = field("--lon", "16", "--rate", "unlimited", "--mix")
@@ -138,3 +138,33 @@ def test_a_device_that_works_elsewhere_is_left_alone_until_it_is_deprovisioned(
     assert "provisioned elsewhere" in installation.refusal("provision", "theirs", code=3)
     assert installation.json("deprovision", "theirs", "--yes")["done"] == 1
     assert installation.json("provision", "theirs")["done"] == 1
+
+
+def test_a_device_that_works_elsewhere_is_taken_over_by_reprovisioning(
+    installation: Installation, field: Callable[..., Field]
+) -> None:
+    there = field("--lon", "16", "--rate", "unlimited", "--mix")
+    installation.set_up(there)
+    uid = next(uid for uid, held in there.truth().items() if held["state"] == "configured")
+    installation.run("device", "add", "theirs", "--uid", uid, "--port", "FT-1")
+    assert "not provisioned" in installation.refusal("reprovision", "theirs", "--yes", code=3)
+    installation.run("test", "theirs")
+
+    plan = installation.json("reprovision", "theirs", "--dry-run")
+    assert "another tool" in plan["warnings"][0]
+    assert installation.json("reprovision", "theirs", "--yes")["done"] == 1
+
+    theirs = installation.devices("--filter", "name:theirs")[0]
+    assert theirs["status"] == "ok"
+    assert [domain["node"] for domain in there.truth()[uid]["domains"]] == [theirs["address"]["node"]]
+
+
+def test_a_reset_device_is_back_and_still_provisioned(installation: Installation, field: Callable[..., Field]) -> None:
+    there = field("--lon", "2", "--rate", "unlimited", "--reset-ms", "300")
+    installation.set_up(there)
+    installation.run("provision", "--all", "--yes")
+
+    assert installation.json("reset", "--all", "--yes")["done"] == 2
+
+    assert {device["status"] for device in installation.devices()} == {"ok"}
+    assert {held["state"] for held in there.truth().values()} == {"configured"}

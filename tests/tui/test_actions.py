@@ -14,12 +14,16 @@ from tui.screens.plan import PlanDialog
 every_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 
 
-async def two_of_each(engine: FakeEngine) -> None:
+async def one_of_each(engine: FakeEngine) -> None:
+    """Not provisioned, provisioned, and elsewhere: every action is offered on one of them."""
     await engine.add_port()
     await engine.add_license(10)
     await engine.add_group("roof")
     await engine.add(
-        Spec("a", group="roof"), ok("b", "1/1", group="roof"), Spec("c", group="roof"), ok("d", "1/2", group="roof")
+        Spec("a", group="roof"),
+        ok("b", "1/1", group="roof"),
+        ok("c", "7/2", group="roof", ours=False),
+        ok("d", "1/2", group="roof"),
     )
 
 
@@ -27,7 +31,7 @@ async def two_of_each(engine: FakeEngine) -> None:
 async def test_the_key_of_an_action_plans_it_for_the_selection(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console() as operator:
         await operator.press("asterisk", action.key)
         (plan,) = engine.called(MakePlan)
@@ -45,7 +49,7 @@ async def test_the_key_of_an_action_plans_it_for_the_selection(
 async def test_the_palette_has_every_action_with_its_key_and_for_how_many(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console() as operator:
         await operator.press("asterisk", "a")
         line = operator.line(action.title(Scope.SELECTED))
@@ -57,21 +61,19 @@ async def test_the_palette_has_every_action_with_its_key_and_for_how_many(
 async def test_the_palette_finds_an_action_by_typing_and_starts_it(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console() as operator:
         await operator.press("asterisk", "enter")
         await operator.type(action.label)
-        await operator.press("up" if action.name == "deprovision" else "escape")
-        if action.name == "deprovision":
-            await operator.press("enter")
-            assert [plan.action for plan in engine.called(MakePlan)] == ["deprovision"]
+        await operator.press("enter")
+        assert [plan.action for plan in engine.called(MakePlan)] == [action.name]
 
 
 @every_action
 async def test_the_key_of_an_action_plans_it_for_all_devices_of_a_group(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console() as operator:
         await operator.press("2", action.key)
         (plan,) = engine.called(MakePlan)
@@ -86,7 +88,7 @@ async def test_the_key_of_an_action_plans_it_for_all_devices_of_a_group(
 async def test_the_key_line_offers_an_action_only_where_the_device_does(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console((120, 24)) as operator:
         for _ in range(4):
             device = operator.devices.current
@@ -129,7 +131,7 @@ async def test_one_device_that_needs_no_agreement_starts_at_once(engine: FakeEng
 async def test_keys_typed_ahead_are_for_the_view_they_were_typed_for(
     engine: FakeEngine, open_console: OpenConsole
 ) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console() as operator:
         await operator.type_ahead("2", "p")
         await operator.until(lambda: isinstance(operator.app.screen, PlanDialog))
@@ -137,7 +139,7 @@ async def test_keys_typed_ahead_are_for_the_view_they_were_typed_for(
 
 
 async def test_a_filter_typed_ahead_starts_no_action(engine: FakeEngine, open_console: OpenConsole) -> None:
-    await two_of_each(engine)
+    await one_of_each(engine)
     async with open_console() as operator:
         await operator.type_ahead("slash", "d", "t")
         await operator.until(lambda: operator.devices.filter.text == "dt")

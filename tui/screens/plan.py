@@ -138,7 +138,9 @@ class PlanKeys(Block):
         keys: list[Piece] = []
         for key, what, count in (("d", "devices", len(plan.devices)), ("s", "skipped", len(plan.skipped))):
             if count:
-                words = "back to the plan" if self.showing == what else f"show the {count:,} {what}"
+                one = {"devices": "show the device", "skipped": "show the one skipped"}[what]
+                words = one if count == 1 else f"show the {count:,} {what}"
+                words = "back to the plan" if self.showing == what else words
                 keys += [(key, Token.KEY), (f"  {words}    ", Token.MUTED)]
         return [(), keys, ()]
 

@@ -163,7 +163,7 @@ async def test_the_steps_of_provisioning_are_announced_one_by_one(field: Field) 
         assert names[-4:] == ["configured", "online", "check status", "read back"]
         assert len(names) <= 7
         again = step_names(await events_of(driver.provision(target)))
-        assert again[:3] == ["identify", "check domain", "unconfigured"]
+        assert again == ["identify", "check domain", "online", "check status", "read back"]
         frames = driver.frames(uid)
         assert any("response" in line for line in frames)
 
@@ -181,6 +181,16 @@ async def test_a_device_that_works_at_another_place_is_left_alone(field: Field) 
         assert refused.value.kind is Kind.ELSEWHERE
         assert [fact.address for fact in facts] == [first]
         assert (await field.truth())[uid] == before
+        names = step_names(await events_of(driver.reprovision(Target(uid, device.program_id, other))))
+        assert "unconfigured" in names
+        assert (await field.truth())[uid]["domains"][0]["node"] == other.parts["node"]
+
+
+async def test_a_reset_is_waited_for_and_proved_by_its_cause(field: Field) -> None:
+    async with opened(field) as driver:
+        uid = next(iter(await found_in(driver)))
+        facts = facts_of(await events_of(driver.reset(Target(uid))))
+        assert facts.note == "it started anew"
 
 
 async def test_a_step_is_announced_before_a_byte_of_it_is_sent(field: Field) -> None:
