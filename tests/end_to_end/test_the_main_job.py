@@ -168,3 +168,25 @@ def test_a_reset_device_is_back_and_still_provisioned(installation: Installation
 
     assert {device["status"] for device in installation.devices()} == {"ok"}
     assert {held["state"] for held in there.truth().values()} == {"configured"}
+
+
+@pytest.mark.parametrize("domain", ["", "55", "0A1B2C", "0102030405FF"])
+def test_a_site_may_have_a_domain_of_any_length_there_is(
+    installation: Installation, field: Callable[..., Field], domain: str
+) -> None:
+    there = field("--lon", "4", "--rate", "unlimited")
+    installation.run("site", "--domain", domain)
+    installation.set_up(there)
+
+    assert installation.json("provision", "--all", "--yes")["done"] == 4
+
+    truth = there.truth()
+    for device in installation.devices():
+        assert device["address"]["domain"] == domain
+        assert [held["id"] for held in truth[device["uid"]]["domains"]] == [domain]
+    assert installation.json("test", "--all", "--yes")["done"] == 4
+    assert "in use" in installation.refusal("site", "--domain", "77", code=3)
+    found = installation.json("discover", "FT-1")["found"]
+    assert {device["state"] for device in found} == {"provisioned"}
+    assert all(device["known"] for device in found)
+    assert {device["status"] for device in installation.devices()} == {"ok"}
