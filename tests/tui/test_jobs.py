@@ -112,3 +112,18 @@ async def test_leaving_tells_that_jobs_go_on(engine: FakeEngine, open_console: O
         await operator.press("q")
         assert operator.app._exit
         assert "1 job" in str(operator.app._exit_renderables)
+
+
+async def test_the_outcome_of_the_one_device_is_told_when_the_others_were_skipped(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        job = await engine.start_job("provision", "Provision Selected", [25, 26])
+        await operator.up_to_date()
+        operator.app.watch_job(job)
+        await engine.end_task(job, 25, TaskState.SKIPPED, "already provisioned")
+        await engine.end_task(job, 26, TaskState.FAILED, "no answer")
+        await engine.end_job(job)
+        await operator.up_to_date()
+        await operator.until(lambda: operator.message == "Provision Selected VAV 5.02 west: no answer")
