@@ -34,6 +34,8 @@ TASKS_FETCHED_AHEAD: Final = 2
 """How many times its places a lane reads from the store at once."""
 PORT_PATIENCE_SECONDS: Final = 600.0
 """A cable pulled by mistake is back within minutes; then whoever waits for the job should get an answer."""
+MOST_ATTEMPTS = 20
+"""A device at which the port is lost so often is to blame itself; the others must not wait for it."""
 PROGRESS_SECONDS: Final = 0.5
 """How often the progress inside a step is written down: it is for the eye only."""
 
@@ -144,7 +146,10 @@ class PortJobs:
             logger.warning("task %d: %s", task.id, problem)
             self._lost = driver
             self._keeper.lost(driver, problem)
-            await self._writer.run(lambda tx: journal.task_interrupted(tx, task.id, walk.step))
+            if task.attempt >= MOST_ATTEMPTS:
+                await walk.failed(problem)
+            else:
+                await self._writer.run(lambda tx: journal.task_interrupted(tx, task.id, walk.step))
         except FieldhandError as problem:
             await walk.failed(problem)
         except Exception as problem:

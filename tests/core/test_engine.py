@@ -36,7 +36,7 @@ from core.rpc import (
 )
 from core.store import views
 from core.store.database import open_reader
-from drivers.base import AddressScope, Found, NetworkState
+from drivers.base import AddressScope, Found, NetworkState, PortError
 from tests.core.conftest import PRIVATE_KEY, Site
 from tests.core.fake_driver import FakeDriver, World, address
 
@@ -413,6 +413,22 @@ async def test_work_that_finds_the_port_lost_has_it_opened_afresh(site: Site) ->
     site.world.port._gone.set()  # the driver itself does not notice
     assert (await site.do("provision", device)).done == 1
     assert len(site.world.opened) == 2
+
+
+async def test_a_device_at_which_the_port_is_lost_again_and_again_fails(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_ATTEMPTS", 2)
+    (device,) = await site.furnish("A1")
+
+    async def lose_the_port() -> None:
+        raise PortError(Kind.PORT_LOST, port="fake", reason="it hung up")
+
+    site.world.device("A1").hooks["write"] = lose_the_port
+    ended = await site.do("provision", device)
+    assert (ended.done, ended.failed) == (0, 1)
+    assert "it hung up" in (await site.tasks(ended.id))[0].reason
+    assert site.world.device("A1").done == ["identify", "identify"]
 
 
 async def test_who_waits_too_long_for_a_port_gets_an_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
