@@ -5,31 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from core.models import Device, Health
+from core.models import Device
 from drivers.base import Address, NetworkState
+from tests.core.devices import GOOD
 from tui.model.devices import Row
 
-_PLAIN = Device(
-    id=1,
-    name="one",
-    uid="00D071150901",
-    protocol="lon",
-    port="FT-1",
-    group=None,
-    program_id=None,
-    state=NetworkState.UNPROVISIONED,
-    ours=True,
-    application=True,
-    health=Health.NORMAL,
-    licensed=True,
-    marginal="",
-    pending=None,
-    failure=None,
-    address=None,
-    seen_at=None,
-    created_at=0.0,
-    rev=1,
-)
+_PLAIN = replace(GOOD, name="one", port="FT-1", state=NetworkState.UNPROVISIONED)
 
 
 def device(identity: int, name: str, **more: Any) -> Device:
