@@ -46,6 +46,29 @@ class NoParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadParameters:
+    """Which image, and whether also where it is not made for the program that the device has now."""
+
+    image: str = field(metadata={"help": "name or SHA-256 of an image of the repository"})
+    force: bool = field(default=False, metadata={"help": "also where program ID or an older firmware say otherwise"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceParameters:
+    """The new unit, and whether also one with another program."""
+
+    uid: str = field(metadata={"help": "UID of the new unit"})
+    force: bool = field(default=False, metadata={"help": "also where the new unit has another program ID"})
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveParameters:
+    """Whether a search shall not offer the device again."""
+
+    ignore: bool = field(default=False, metadata={"help": "never offer the device again when it is found"})
+
+
+@dataclass(frozen=True, slots=True)
 class TestParameters:
     """How often each device is asked."""
 
@@ -60,6 +83,8 @@ class Action:
 
     `past` completes "31 …"; `help` is one line. `warnings` are said in the plan when a device of that
     standing is among the targets. `interactive` work overtakes jobs when it is for one device.
+    `changes_network`: it is not offered where another tool manages the network of the site. `removes`: the record
+    is gone afterwards. `resumes`: it takes up what was cut off on the device, with its parameters.
     """
 
     name: str
@@ -73,6 +98,9 @@ class Action:
     needs_seat: bool = True
     confirm: Confirm = Confirm.WHEN_MANY
     address: AddressUse = AddressUse.KEEP
+    changes_network: bool = False
+    removes: bool = False
+    resumes: bool = False
     pauses_monitoring: bool = False
     interactive: bool = False
     warnings: tuple[tuple[Standing, str], ...] = ()
@@ -99,6 +127,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         capability=Capability.PROVISION,
         offered_in=frozenset({Standing.UNPROVISIONED}),
         address=AddressUse.ASSIGN,
+        changes_network=True,
         pauses_monitoring=True,
     ),
     Action(
@@ -111,6 +140,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         offered_in=frozenset({Standing.PROVISIONED, Standing.ELSEWHERE}),
         confirm=Confirm.ALWAYS,
         address=AddressUse.RELEASE,
+        changes_network=True,
         pauses_monitoring=True,
         warnings=((Standing.ELSEWHERE, "provisioned by another tool, whose configuration will be lost"),),
     ),
@@ -124,8 +154,87 @@ ACTIONS: Final[tuple[Action, ...]] = (
         offered_in=frozenset({Standing.ELSEWHERE}),
         confirm=Confirm.ALWAYS,
         address=AddressUse.ASSIGN,
+        changes_network=True,
         pauses_monitoring=True,
         warnings=((Standing.ELSEWHERE, "taken from the network of another tool"),),
+    ),
+    Action(
+        name="load",
+        label="Load Image",
+        past="loaded",
+        key="L",
+        help="Give the device another program, from an image of the repository",
+        capability=Capability.LOAD,
+        offered_in=_EVERY,
+        confirm=Confirm.ALWAYS,
+        pauses_monitoring=True,
+        parameters=LoadParameters,
+        warnings=(
+            (Standing.PROVISIONED, "do not work while they are being loaded"),
+            (Standing.ELSEWHERE, "work for another tool"),
+        ),
+    ),
+    Action(
+        name="resume",
+        label="Resume Load",
+        past="loaded",
+        key="o",
+        help="Go on with a load that was cut off",
+        capability=Capability.LOAD,
+        offered_in=_EVERY,
+        resumes=True,
+        pauses_monitoring=True,
+    ),
+    Action(
+        name="replace",
+        label="Replace",
+        past="replaced",
+        key="c",
+        help="Let a new unit take the place of the device, with its address and configuration",
+        capability=Capability.REPLACE,
+        offered_in=frozenset({Standing.PROVISIONED, Standing.NO_APPLICATION}),
+        scopes=frozenset({Scope.DEVICE}),
+        confirm=Confirm.ALWAYS,
+        changes_network=True,
+        pauses_monitoring=True,
+        parameters=ReplaceParameters,
+    ),
+    Action(
+        name="remove",
+        label="Remove",
+        past="removed",
+        key="X",
+        help="Take the device off the list, out of service first where it can be reached",
+        capability=Capability.DEPROVISION,
+        offered_in=_EVERY,
+        needs_seat=False,
+        confirm=Confirm.ALWAYS,
+        address=AddressUse.RELEASE,
+        removes=True,
+        pauses_monitoring=True,
+        parameters=RemoveParameters,
+    ),
+    Action(
+        name="snapshot",
+        label="Save Configuration",
+        past="saved",
+        key="b",
+        help="Read the configuration of the device and keep it, to be restored later",
+        capability=Capability.SNAPSHOT,
+        offered_in=_EVERY - {Standing.NO_APPLICATION},
+        pauses_monitoring=True,
+    ),
+    Action(
+        name="restore",
+        label="Restore Configuration",
+        past="restored",
+        key="B",
+        help="Write the configuration that was saved last back to the device",
+        capability=Capability.RESTORE,
+        offered_in=frozenset({Standing.PROVISIONED}),
+        confirm=Confirm.ALWAYS,
+        changes_network=True,
+        pauses_monitoring=True,
     ),
     Action(
         name="test",

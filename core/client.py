@@ -15,18 +15,16 @@ from core.paths import StateDirectory
 from core.rpc import (
     NOTICE,
     PROTOCOL_VERSION,
+    AnyNotice,
     Greeting,
     Hello,
-    PinPressed,
     Request,
-    Searching,
-    StoreChanged,
     result_type,
     subject,
 )
 
 R = TypeVar("R")
-Notice = StoreChanged | Searching | PinPressed
+Notice = AnyNotice
 
 START_SECONDS: Final = 20.0
 """How long a worker may take until it listens: a slow gateway with a cold disk needs several seconds."""

@@ -31,12 +31,14 @@ class Kind(Enum):
     UNKNOWN_GROUP = "unknown_group"
     UNKNOWN_PORT = "unknown_port"
     UNKNOWN_JOB = "unknown_job"
+    UNKNOWN_IMAGE = "unknown_image"
     UNKNOWN_PROTOCOL = "unknown_protocol"
     INVALID_UID = "invalid_uid"
     DUPLICATE_UID = "duplicate_uid"
     DUPLICATE_NAME = "duplicate_name"
     IN_USE = "in_use"
     FILE = "file"
+    IMAGE = "image"
     # the rules
     NOTHING_ELIGIBLE = "nothing_eligible"
     LICENSE = "license"
@@ -62,6 +64,9 @@ class Kind(Enum):
     NO_APPLICATION = "no_application"
     ELSEWHERE = "elsewhere"
     VERIFY_FAILED = "verify_failed"
+    NEEDS_HAND = "needs_hand"
+    INCOMPATIBLE = "incompatible"
+    LOAD_FAILED = "load_failed"
     UNSUPPORTED = "unsupported"
 
 
@@ -104,12 +109,16 @@ _SENTENCES: Final[Mapping[Kind, _Sentence]] = {
     Kind.UNKNOWN_GROUP: _Sentence("no group {group!r}: 'fieldhand group list' shows them", _U),
     Kind.UNKNOWN_PORT: _Sentence("no port {port!r}: 'fieldhand port list' shows them, 'port add' makes one", _U),
     Kind.UNKNOWN_JOB: _Sentence("no job {job!r}: 'fieldhand jobs' lists them", _U),
+    Kind.UNKNOWN_IMAGE: _Sentence(
+        "no image {image!r}: 'fieldhand image list' shows them, 'image add' takes a file", _U
+    ),
     Kind.UNKNOWN_PROTOCOL: _Sentence("no driver for {protocol!r}: there is {known}", _U),
     Kind.INVALID_UID: _Sentence("{uid!r} is no {protocol} UID: {reason}", _U),
     Kind.DUPLICATE_UID: _Sentence("UID {uid} is already there: it is {device!r}", _U),
     Kind.DUPLICATE_NAME: _Sentence("the name {name!r} is taken: a {what} is called so already", _U),
     Kind.IN_USE: _Sentence("{what} {name!r} is in use: {reason}", _R),
     Kind.FILE: _Sentence("{path}: {reason}", _U),
+    Kind.IMAGE: _Sentence("image {image}: {reason}", _U),
     Kind.NOTHING_ELIGIBLE: _Sentence("nothing to {action}: {reason}", _R),
     Kind.LICENSE: _Sentence("license refused: {reason}", _R),
     Kind.NOT_ALLOWED: _Sentence("not allowed: {reason}", _R),
@@ -139,6 +148,9 @@ _SENTENCES: Final[Mapping[Kind, _Sentence]] = {
     Kind.NO_APPLICATION: _Sentence("the device has no application: it needs an image first", _F),
     Kind.ELSEWHERE: _Sentence("it works elsewhere, at {found}: reprovision it if it is to be ours", _F),
     Kind.VERIFY_FAILED: _Sentence("read back differs at {step}: expected {expected}, found {found}", _F),
+    Kind.NEEDS_HAND: _Sentence("unit {device} waits for a step by hand: {reason}", _F),
+    Kind.INCOMPATIBLE: _Sentence("image and device do not fit: {reason}", _F),
+    Kind.LOAD_FAILED: _Sentence("load failed at {step}: {reason}", _F),
     Kind.UNSUPPORTED: _Sentence("{protocol} cannot {action}", _R),
 }
 

@@ -92,11 +92,14 @@ def standing(device: Device) -> Standing:
 class Circumstances:
     """What beside the device itself decides on what is offered.
 
-    Which protocol can do what, and the ports that are not open, with the reason.
+    Which protocol can do what, the ports that are not open, with the reason, the protocols that the site
+    does not have, and those whose networks another tool manages (independent management mode).
     """
 
     capabilities: Mapping[str, frozenset[Capability]]
     closed_ports: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    independent: frozenset[str] = frozenset()
 
 
 def refusal(action: Action, device: Device, circumstances: Circumstances) -> str | None:
@@ -105,10 +108,16 @@ def refusal(action: Action, device: Device, circumstances: Circumstances) -> str
         return "no license seat"
     if device.pending is not None:
         return f"busy: {device.pending.action} of job {device.pending.job}"
+    if action.removes:
+        return None  # the record can always go; the device is told where it can be
     if not device.uid:
         return "no UID yet"
     if device.port is None:
         return "on no port"
+    if device.protocol in circumstances.absent:
+        return f"the site has no {device.protocol}"
+    if action.changes_network and device.protocol in circumstances.independent:
+        return "another tool manages this network (IMM)"
     if action.capability not in circumstances.capabilities.get(device.protocol, frozenset()):
         return f"{device.protocol} devices cannot do this"
     if device.port in circumstances.closed_ports:
@@ -116,4 +125,6 @@ def refusal(action: Action, device: Device, circumstances: Circumstances) -> str
     where = standing(device)
     if where not in action.offered_in:
         return where.value
+    if action.resumes and device.interrupted is None:
+        return "nothing was cut off"
     return None

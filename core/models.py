@@ -7,7 +7,7 @@ the row changed last.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,33 @@ class StepState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class Mode(StrEnum):
+    """Who manages the networks of the site."""
+
+    DMM = "dmm"
+    """This console does (device management mode)."""
+    IMM = "imm"
+    """Another tool does (independent management mode)."""
+
+
+class Pausing(StrEnum):
+    """Whether jobs that monitoring slows down pause it above the threshold."""
+
+    ASK = "ask"
+    AUTO = "auto"
+    NEVER = "never"
+
+
+class EventKind(StrEnum):
+    """What an event tells."""
+
+    POLL = "poll"
+    REPORT = "report"
+    PIN = "pin"
+    HEALTH = "health"
+    MONITORING = "monitoring"
+
+
 class PortState(StrEnum):
     """Whether a port can be worked on."""
 
@@ -90,6 +117,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """An operation that was cut off and can be taken up again. `image` is its name where it is a load."""
+
+    action: str
+    image: str
+    sha256: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A field device as this site knows it.
 
@@ -97,6 +134,8 @@ class Device:
     derives the one word from them. `ours` tells whether this console gave the device its network
     configuration; `application` is False when it holds no program. `marginal` is the fault the
     device reported, "" for none. `address` is the logical address, while it is provisioned.
+    `type` and `location` are the site's own words; `model` and `firmware` the protocol's numbers; `points`
+    are the datapoints that are polled; `carried` holds columns of an import that only travel along.
     """
 
     id: int
@@ -118,6 +157,13 @@ class Device:
     seen_at: float | None
     created_at: float
     rev: int
+    type: str = ""
+    location: str = ""
+    model: int | None = None
+    firmware: int | None = None
+    points: tuple[str, ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
+    interrupted: Interrupted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +178,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of the gateway, by URL. `detail` is why it is not open, in words."""
+    """A port of the gateway, by URL. `detail` is why it is not open, in words.
+
+    Its monitoring is paused by an operator (`paused`), by unfinished jobs (`paused_by`, their ids), or not.
+    """
 
     id: int
     name: str
@@ -142,6 +191,8 @@ class Port:
     detail: str
     devices: int
     rev: int
+    paused: bool = False
+    paused_by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +248,7 @@ class Job:
     skipped: int
     cancelled: int
     rev: int
+    pauses: bool = False
 
     @property
     def ended(self) -> int:
@@ -206,7 +258,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One device of a job. `reason` is why it failed or was skipped, or what there is to say of a success."""
+    """One device of a job. `reason` is why it failed or was skipped, or what there is to say of a success.
+
+    `name` and `uid` are what they were when the job was started. `detail` goes beside the percentage
+    of a long step: bytes, rate, time left.
+    """
 
     id: int
     job: int
@@ -221,6 +277,7 @@ class Task:
     started_at: float | None
     finished_at: float | None
     rev: int
+    detail: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -246,12 +303,89 @@ class JournalStep:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is said once for the whole site. `domain` is the LON domain in hexadecimal, "" for the zero-length one."""
+    """What is said once for the whole site. `domain` is the LON domain in hexadecimal, "" for the zero-length one.
+
+    `without` names the protocols the site does not have. Jobs pause monitoring as `pausing` says, above
+    `pause_above` events per second. Every device is polled once in `poll_seconds`.
+    """
 
     name: str
     domain: str
     subnet: int
     node: int
+    mode: Mode = Mode.DMM
+    without: tuple[str, ...] = ()
+    pausing: Pausing = Pausing.ASK
+    pause_above: float = 10.0
+    poll_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image of the repository; `model` and `firmware` are the protocol's own numbers of what it is made for."""
+
+    sha256: str
+    name: str
+    protocol: str
+    type: str
+    program_id: str | None
+    model: int | None
+    firmware: int | None
+    opaque: bool
+    size: int
+    added_at: float
+    added_by: str
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """The configuration of a device as it was at a time."""
+
+    id: int
+    device: int
+    task: int | None
+    uid: str
+    program_id: str | None
+    version: int
+    document: Mapping[str, Any]
+    taken_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A device that a search does not offer again."""
+
+    uid: str
+    name: str
+    protocol: str
+    at: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What was seen of a device or a port: a poll, a report, a service pin, a change of health. Kept for a while only.
+
+    `number` counts them all since the worker began. `device` is None where it is not about one that is known.
+    """
+
+    number: int
+    at: float
+    kind: EventKind
+    port: str
+    device: int | None
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortMonitoring:
+    """The monitoring of a port: events per second over the last ten, and why it is paused, "" when it goes on."""
+
+    port: str
+    events_per_second: float
+    paused: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,24 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitoringPlan:
+    """What the job means for monitoring: events per second on its ports now, and whether it would pause it.
+
+    `asks`: the operator decides; `pauses` is what is proposed.
+    """
+
+    events_per_second: float
+    pauses: bool
+    asks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job would do. `seconds` is an estimate for all ports working side by side."""
+    """What a job would do. `seconds` is an estimate for all ports working side by side.
+
+    `typed` is a word the operator has to type to agree, "" where a key is enough. `by_hand` says what has to
+    be done to the new unit first. `monitoring` is None where the action does not care.
+    """
 
     action: str
     title: str
@@ -55,6 +71,9 @@ class Plan:
     seconds: float
     warnings: tuple[str, ...]
     asks: bool
+    typed: str = ""
+    by_hand: tuple[str, ...] = ()
+    monitoring: MonitoringPlan | None = None
 
     @property
     def reasons(self) -> list[tuple[str, int]]:

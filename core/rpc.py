@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from core.actions import Scope
-from core.models import License, Port
+from core.models import Event, License, Mode, Pausing, Port, PortMonitoring, StoredImage
 from core.planning import Plan
 from drivers.base import Capability, Found
 
@@ -100,6 +100,8 @@ class StartJob(Request[int]):
     selection: Selection
     parameters: dict[str, Any] = {}
     agreed: tuple[int, ...] | None = None
+    pause: bool | None = None
+    """Whether the job pauses monitoring; None: as its plan proposes."""
 
 
 class CancelJob(Request[None]):
@@ -146,6 +148,7 @@ class FoundDevice(BaseModel):
     found: Found
     name: str
     known: bool
+    ignored: bool = False
 
 
 class Discover(Request[tuple[FoundDevice, ...]]):
@@ -173,6 +176,8 @@ class AddDevice(Request[int]):
     port: str
     group: str | None = None
     program_id: str | None = None
+    type: str = ""
+    location: str = ""
 
 
 class EditDevice(Request[None]):
@@ -184,6 +189,111 @@ class EditDevice(Request[None]):
     uid: str | None = None
     port: str | None = None
     program_id: str | None = None
+    type: str | None = None
+    location: str | None = None
+    points: tuple[str, ...] | None = None
+
+
+class StopIgnoring(Request[None]):
+    """Let a search offer the device again."""
+
+    method = "device.stop_ignoring"
+    uid: str
+
+
+class IdentifyUnit(Request[FoundDevice]):
+    """Ask a unit on a port who it is; raises NO_REPLY."""
+
+    method = "unit.identify"
+    changes = False
+    outlives_client = False
+    port: str
+    uid: str
+
+
+class WinkUnit(Request[None]):
+    """Let a unit on a port show itself, whether it is known here or not."""
+
+    method = "unit.wink"
+    outlives_client = False
+    port: str
+    uid: str
+
+
+class ImportProblem(BaseModel):
+    """What is wrong with a cell of a file that is to be imported; `line` counts from 1, `column` is its heading."""
+
+    model_config = ConfigDict(frozen=True)
+
+    line: int
+    column: str
+    reason: str
+
+
+class ImportReport(BaseModel):
+    """What an import did, or would do: all or nothing. `job` is the one that provisions what was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    added: tuple[str, ...]
+    known: tuple[str, ...]
+    problems: tuple[ImportProblem, ...]
+    seats_short: int
+    job: int | None = None
+
+
+class ImportDevices(Request[ImportReport]):
+    """Make devices of the rows of a CSV file in the columns of the SmartServer CMS (its text).
+
+    `port` takes the devices whose protocol has several ports. With `provision` the new ones are provisioned in one
+    job, those without a license seat as soon as they get one.
+    """
+
+    method = "device.import"
+    text: str
+    port: str | None = None
+    dry_run: bool = False
+    provision: bool = False
+
+
+class AddImage(Request[StoredImage]):
+    """Check an image file (its bytes in base64) and keep it in the repository; one that is there stays as it is."""
+
+    method = "image.add"
+    name: str
+    data: str
+
+
+class RemoveImage(Request[None]):
+    """Take an image (by name or SHA-256) out of the repository; raises IN_USE while a job needs it."""
+
+    method = "image.remove"
+    image: str
+
+
+class PauseMonitoring(Request[None]):
+    """Pause or resume the monitoring of a port, or of all (None)."""
+
+    method = "monitoring.pause"
+    port: str | None
+    paused: bool
+
+
+class ReadMonitoring(Request[tuple[PortMonitoring, ...]]):
+    """The monitoring of each port as it is now."""
+
+    method = "monitoring.read"
+    changes = False
+
+
+class ReadEvents(Request[tuple[Event, ...]]):
+    """The events after this number that are still kept, oldest first."""
+
+    method = "events.read"
+    changes = False
+    since: int = 0
+    limit: Annotated[int, Field(ge=1, le=2000)] = 500
 
 
 class AddGroup(Request[None]):
@@ -231,11 +341,19 @@ class AddLicense(Request[License]):
 
 
 class EditSite(Request[None]):
-    """Change the site's name, or its LON domain as long as no device holds an address in it."""
+    """Change what is said once for the site (`models.Site`); None leaves as it is.
+
+    The LON domain can be changed as long as no device holds an address in it.
+    """
 
     method = "site.edit"
     name: str | None = None
     domain: str | None = None
+    mode: Mode | None = None
+    without: tuple[str, ...] | None = None
+    pausing: Pausing | None = None
+    pause_above: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    poll_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None
 
 
 class StopWorker(Request[None]):
@@ -268,10 +386,21 @@ class PinPressed(BaseModel):
     device: FoundDevice
 
 
-def subject(notice: StoreChanged | Searching | PinPressed) -> str:
+class Measured(BaseModel):
+    """The monitoring of each port, once a second while anything happens; `last` is the number of the newest event."""
+
+    kind: Literal["measured"] = "measured"
+    ports: tuple[PortMonitoring, ...]
+    last: int
+
+
+AnyNotice = StoreChanged | Searching | PinPressed | Measured
+
+
+def subject(notice: AnyNotice) -> str:
     """What the notice is about: only the newest about the same is worth telling to somebody slow."""
     match notice:
-        case StoreChanged():
+        case StoreChanged() | Measured():
             return notice.kind
         case Searching():
             return f"{notice.kind} {notice.port}"
@@ -279,5 +408,4 @@ def subject(notice: StoreChanged | Searching | PinPressed) -> str:
             return f"{notice.kind} {notice.port} {notice.device.found.uid}"
 
 
-Notice = Annotated[StoreChanged | Searching | PinPressed, Field(discriminator="kind")]
-NOTICE: TypeAdapter[StoreChanged | Searching | PinPressed] = TypeAdapter(Notice)
+NOTICE: TypeAdapter[AnyNotice] = TypeAdapter(Annotated[AnyNotice, Field(discriminator="kind")])

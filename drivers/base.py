@@ -26,7 +26,13 @@ class Capability(StrEnum):
     TEST = "test"
     WINK = "wink"
     RESET = "reset"
+    LOAD = "load"
+    REPLACE = "replace"
+    SNAPSHOT = "snapshot"
+    RESTORE = "restore"
+    IDENTIFY = "identify"
     POLL = "poll"
+    REPORTS = "reports"
 
 
 class StepClass(StrEnum):
@@ -82,16 +88,84 @@ class SiteSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The configuration of a device as a document of JSON values, in the driver's own terms.
+
+    `version` is the version of that form. As an event: it is made durable before the next step.
+    """
+
+    version: int
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a long operation stands, as JSON values in the driver's own terms.
+
+    As an event it is made durable before the driver goes on: everything before it is done, and what
+    it names is about to be sent. It comes back as `Target.checkpoint` when the operation is taken up
+    again, by the same job or a later one. An operation that ends well forgets it.
+    """
+
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image file: its name without folders, its SHA-256 in hexadecimal, and its bytes."""
+
+    name: str
+    sha256: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What an image says of itself; None: nothing.
+
+    `type` is the kind of file ("apb"). `model` and `firmware` are the protocol's own numbers of the devices that
+    it is made for. `opaque` images are passed on unread, to devices that know what to do with them.
+    """
+
+    type: str
+    program_id: str | None = None
+    model: int | None = None
+    firmware: int | None = None
+    opaque: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A datapoint as it was polled, or as a device reported it: `point` and `value` in the protocol's own words."""
+
+    point: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A device spoke unasked. Whichever of `uid` and `address` the wire told says who it was."""
+
+    reading: Reading
+    uid: str | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A device as a driver needs to know it.
 
     `program_id` is what the record expects (None: not known yet). `address` is the logical address it
-    has, or shall get when it is being provisioned.
+    has, or shall get when it is being provisioned. `snapshot` is the newest one that was taken of it,
+    `checkpoint` where an operation of the same kind was cut off, `points` the datapoints to be polled.
     """
 
     uid: str
     program_id: str | None = None
     address: Address | None = None
+    snapshot: Snapshot | None = None
+    checkpoint: Checkpoint | None = None
+    points: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +182,8 @@ class Found:
     address: Address | None = None
     application: bool = True
     documentation: str = ""
+    model: int | None = None
+    firmware: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +196,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long step is, in `unit`s ("bytes", "tries")."""
+    """How far a long step is, in `unit`s ("bytes", "tries"). For the eye only."""
 
     done: int
     total: int
@@ -133,6 +209,7 @@ class Facts:
 
     `marginal` is the fault it reported, "" when it was asked and reported none. `note` is the outcome
     in words, where there is more to say than done. `address`: where it is configured, by others.
+    `uid`: another unit took its place. `model` and `firmware` are the protocol's own numbers.
     """
 
     state: NetworkState | None = None
@@ -141,9 +218,12 @@ class Facts:
     marginal: str | None = None
     note: str | None = None
     address: Address | None = None
+    uid: str | None = None
+    model: int | None = None
+    firmware: int | None = None
 
 
-StepEvent = Step | Progress | Facts
+StepEvent = Step | Progress | Facts | Snapshot | Checkpoint | Reading
 
 
 class DriverError(FieldhandError):
@@ -160,7 +240,7 @@ class Driver(ABC):
     The operations are async generators. Each yields a `Step` *before* it does it, so that whoever
     drives it can make the intent durable and may stop there; resuming the generator does the step.
     They raise `DriverError` for the device and `PortError` for the port. Operations for different
-    devices may run at the same time; `concurrency` says how many make sense. An exchange that has
+    devices may run at the same time; `at_once` says how many make sense. An exchange that has
     begun is finished even if its caller is cancelled, so that no half frame and no unclaimed answer
     is left on the wire.
     """
@@ -168,7 +248,10 @@ class Driver(ABC):
     protocol: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
     address_scope: ClassVar[AddressScope] = AddressScope.SITE
-    concurrency: ClassVar[int] = 1
+    other_tools: ClassVar[bool] = False
+    """Whether another tool may manage networks of this protocol (independent management mode)."""
+    polls_per_second: ClassVar[float] = 10.0
+    """Monitoring never asks more often than this on a port, whatever the number of its devices."""
 
     @classmethod
     @abstractmethod
@@ -191,6 +274,24 @@ class Driver(ABC):
         """How long one device takes on a busy port, for estimates."""
 
     @classmethod
+    def at_once(cls, capability: Capability) -> int:
+        """On how many devices the operation may run at the same time."""
+        return 1
+
+    @classmethod
+    def read_image(cls, image: Image) -> ImageFacts:
+        """What the image says of itself; raises IMAGE with the reason for one that is damaged or not of this protocol.
+
+        Only decoding: it may be called for any bytes, on a thread of its own.
+        """
+        raise FieldhandError(Kind.IMAGE, image=image.name, reason=f"{cls.protocol} devices take no images")
+
+    @classmethod
+    def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
+        """What a person has to do to a new unit of this kind before it can take a device's place, in sentences."""
+        return ()
+
+    @classmethod
     @abstractmethod
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port and prove that it is an interface of this protocol; raises PortError."""
@@ -210,6 +311,14 @@ class Driver(ABC):
     def service_pins(self) -> AsyncIterator[Found]:
         """Devices whose service pin is pressed, from now until closed."""
         raise self._unsupported(Capability.SERVICE_PIN)
+
+    async def identify(self, uid: str) -> Found:
+        """Ask one device who it is; raises NO_REPLY."""
+        raise self._unsupported(Capability.IDENTIFY)
+
+    def reports(self) -> AsyncIterator[Report]:
+        """What devices say unasked, from now until closed."""
+        raise self._unsupported(Capability.REPORTS)
 
     def perform(
         self,

@@ -16,11 +16,11 @@ from textual.message import Message
 
 from core.client import EngineClient
 from core.errors import FieldhandError, Kind
-from core.rpc import PinPressed, Searching, StoreChanged
+from core.rpc import AnyNotice, Measured, PinPressed, Searching, StoreChanged
 from core.store import views
 from core.store.database import open_reader
 from tui.clock import Clock
-from tui.messages import LinkDown, LinkUp, PinSeen, SearchGoesOn, StoreRead
+from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Row
 
 PAUSE_BETWEEN_READS: Final = 0.1
@@ -93,7 +93,7 @@ class Feed:
         async for notice in self.client.notices():
             self._pass_on(notice)
 
-    def _pass_on(self, notice: StoreChanged | Searching | PinPressed) -> None:
+    def _pass_on(self, notice: AnyNotice) -> None:
         match notice:
             case StoreChanged():
                 self._dirty.set()
@@ -101,6 +101,8 @@ class Feed:
                 self._post(SearchGoesOn(notice))
             case PinPressed():
                 self._post(PinSeen(notice))
+            case Measured():
+                self._post(MonitoringMeasured(notice))
 
     async def _read_changes(self, db: aiosqlite.Connection) -> None:
         while True:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from core.models import Group, Job, Port, Summary
-from core.rpc import PinPressed, Searching
+from core.rpc import Measured, PinPressed, Searching
 from tui.model.devices import Row
 
 
@@ -52,3 +52,11 @@ class PinSeen(Message):
     """A service pin was pressed."""
 
     notice: PinPressed
+
+
+class MonitoringMeasured(Message):
+    """How many events a second there are, and what is paused."""
+
+    def __init__(self, notice: Measured) -> None:
+        super().__init__()
+        self.notice = notice

@@ -32,7 +32,7 @@ from drivers.base import Driver, Found, PortError, SiteSettings
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Notice = rpc.StoreChanged | rpc.Searching | rpc.PinPressed
+Notice = rpc.AnyNotice
 
 LONGEST_SLEEP_SECONDS: Final = 3600.0
 """How long the watch over license expiry may sleep: the clock of a gateway can be set."""

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 INTERACTIVE_AT_ONCE: Final = 4
 """Places kept free for a person, whatever the jobs are doing."""
-TASKS_FETCHED_AHEAD: Final = 2
-"""How many times its places a lane reads from the store at once."""
+TASKS_FETCHED_AHEAD: Final = 64
+"""How many tasks a lane reads from the store at once."""
 PORT_PATIENCE_SECONDS: Final = 600.0
 """A cable pulled by mistake is back within minutes; then whoever waits for the job should get an answer."""
 MOST_ATTEMPTS = 20
@@ -47,6 +47,13 @@ class _Lane:
     priority: Priority
     waiting: deque[OpenTask] = field(default_factory=deque)
     running: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+def _places(lane: _Lane, driver: Driver) -> int:
+    """On how many devices what waits there next may be done at the same time."""
+    if lane.priority is Priority.INTERACTIVE:
+        return INTERACTIVE_AT_ONCE
+    return driver.at_once(BY_NAME[lane.waiting[0].action].capability)
 
 
 class PortJobs:
@@ -110,14 +117,13 @@ class PortJobs:
         await self._writer.run(lambda tx: journal.fail_waiting(tx, self._keeper.port.id, problem))
 
     async def _fill(self, lane: _Lane, driver: Driver) -> None:
-        places = INTERACTIVE_AT_ONCE if lane.priority is Priority.INTERACTIVE else driver.concurrency
-        if not lane.waiting and len(lane.running) < places:
-            limit = places * TASKS_FETCHED_AHEAD + len(lane.running)
+        if not lane.waiting:
+            limit = TASKS_FETCHED_AHEAD + len(lane.running)
             fetched = await self._writer.run(
                 lambda tx: journal.next_tasks(tx, self._keeper.port.id, lane.priority, limit)
             )
             lane.waiting.extend(task for task in fetched if task.id not in self._taken)
-        while lane.waiting and len(lane.running) < places:
+        while lane.waiting and len(lane.running) < _places(lane, driver):
             task = lane.waiting.popleft()
             self._taken[task.id] = task
             work = asyncio.create_task(self._do(task, lane.priority, driver), name=f"task {task.id}")

@@ -69,14 +69,14 @@ async def start_job(
         ),
     )
     job = cursor.lastrowid or 0
-    rows: list[tuple[int, TaskState, str, float | None]] = [
-        *((planned.device, TaskState.QUEUED, "", None) for planned in plan.devices),
-        *((skipped.device, TaskState.SKIPPED, skipped.reason, tx.now) for skipped in plan.skipped),
-    ]
+    queued, skipped = TaskState.QUEUED.value, TaskState.SKIPPED.value
     await tx.db.executemany(
-        "INSERT INTO task (job_id, device_id, state, step, reason, attempt, finished_at, rev)"
-        " VALUES (?, ?, ?, '', ?, 0, ?, ?)",
-        [(job, device, state.value, reason, finished, tx.rev) for device, state, reason, finished in rows],
+        "INSERT INTO task (job_id, device_id, name, uid, state, step, reason, attempt, finished_at, rev)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, 0, ?, ?)",
+        [
+            *((job, one.device, one.name, one.uid, queued, "", None, tx.rev) for one in plan.devices),
+            *((job, one.device, one.name, one.uid, skipped, one.reason, tx.now, tx.rev) for one in plan.skipped),
+        ],
     )
     await tx.db.execute(
         "UPDATE device SET failed_task = NULL, rev = ? WHERE id IN"

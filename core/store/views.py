@@ -17,16 +17,22 @@ from core.models import (
     Failure,
     Group,
     Health,
+    Ignored,
+    Interrupted,
     Job,
     JobState,
     JournalStep,
     License,
+    Mode,
+    Pausing,
     Pending,
     Port,
     PortState,
     Seats,
     Site,
     StepState,
+    StoredImage,
+    StoredSnapshot,
     Summary,
     Task,
     TaskState,
@@ -106,7 +112,12 @@ async def group_id(db: aiosqlite.Connection, name: str) -> int:
 async def ports(db: aiosqlite.Connection) -> list[Port]:
     """All ports by name."""
     rows = await db.execute_fetchall(
-        "SELECT p.*, (SELECT count(*) FROM device d WHERE d.port_id = p.id) AS devices FROM port p ORDER BY p.name"
+        "SELECT p.*, (SELECT count(*) FROM device d WHERE d.port_id = p.id) AS devices,"
+        " (SELECT json_group_array(DISTINCT j.id) FROM job j JOIN task t ON t.job_id = j.id"
+        "  JOIN device d ON d.id = t.device_id"
+        "  WHERE j.state = 'running' AND j.pauses AND t.state IN ('queued', 'running') AND d.port_id = p.id)"
+        " AS paused_by"
+        " FROM port p ORDER BY p.name"
     )
     return [_port(row) for row in rows]
 
@@ -146,8 +157,7 @@ async def job(db: aiosqlite.Connection, job_id: int) -> Job:
 async def tasks(db: aiosqlite.Connection, job_id: int, since: int = 0) -> list[Task]:
     """The tasks of a job that changed after the revision, in the order of the plan."""
     rows = await db.execute_fetchall(
-        "SELECT t.*, d.name, d.uid FROM task t JOIN device d ON d.id = t.device_id "
-        "WHERE t.job_id = ? AND t.rev > ? ORDER BY t.id",
+        "SELECT * FROM task WHERE job_id = ? AND rev > ? ORDER BY id",
         (job_id, since),
     )
     return [_task(row) for row in rows]
@@ -174,11 +184,87 @@ async def steps(db: aiosqlite.Connection, task: int) -> list[JournalStep]:
 async def tasks_of_device(db: aiosqlite.Connection, device: int, limit: int = 20) -> list[tuple[Job, Task]]:
     """What was done to a device, newest first."""
     rows = await db.execute_fetchall(
-        "SELECT t.*, d.name, d.uid FROM task t JOIN device d ON d.id = t.device_id "
-        "WHERE t.device_id = ? ORDER BY t.id DESC LIMIT ?",
+        "SELECT * FROM task WHERE device_id = ? ORDER BY id DESC LIMIT ?",
         (device, limit),
     )
     return [(await job(db, row["job_id"]), _task(row)) for row in rows]
+
+
+async def removed(db: aiosqlite.Connection, since: int) -> list[int]:
+    """The devices that were removed after the revision."""
+    rows = await db.execute_fetchall("SELECT device_id FROM removed WHERE rev > ?", (since,))
+    return [row["device_id"] for row in rows]
+
+
+async def ignored(db: aiosqlite.Connection) -> list[Ignored]:
+    """The devices that a search does not offer, by name."""
+    rows = await db.execute_fetchall("SELECT * FROM ignored ORDER BY name, uid")
+    return [Ignored(row["uid"], row["name"], row["protocol"], row["at"], row["by"]) for row in rows]
+
+
+async def images(db: aiosqlite.Connection) -> list[StoredImage]:
+    """The image repository, by name."""
+    rows = await db.execute_fetchall("SELECT * FROM image ORDER BY name COLLATE NOCASE")
+    return [
+        StoredImage(
+            sha256=row["sha256"],
+            name=row["name"],
+            protocol=row["protocol"],
+            type=row["type"],
+            program_id=row["program_id"],
+            model=row["model"],
+            firmware=row["firmware"],
+            opaque=bool(row["opaque"]),
+            size=row["size"],
+            added_at=row["added_at"],
+            added_by=row["added_by"],
+            rev=row["rev"],
+        )
+        for row in rows
+    ]
+
+
+async def image(db: aiosqlite.Connection, text: str) -> StoredImage:
+    """The image of this name, or of this SHA-256 (at least eight digits of it); raises UNKNOWN_IMAGE."""
+    known = await images(db)
+    for candidate in known:
+        if candidate.name == text:
+            return candidate
+    matching = [candidate for candidate in known if len(text) >= 8 and candidate.sha256.startswith(text.lower())]
+    if len(matching) != 1:
+        raise FieldhandError(Kind.UNKNOWN_IMAGE, image=text)
+    return matching[0]
+
+
+async def snapshots(db: aiosqlite.Connection, device: int) -> list[StoredSnapshot]:
+    """The configurations of a device that were kept, newest first."""
+    rows = await db.execute_fetchall("SELECT * FROM snapshot WHERE device_id = ? ORDER BY id DESC", (device,))
+    return [
+        StoredSnapshot(
+            id=row["id"],
+            device=row["device_id"],
+            task=row["task_id"],
+            uid=row["uid"],
+            program_id=row["program_id"],
+            version=row["version"],
+            document=json.loads(row["document"]),
+            taken_at=row["taken_at"],
+        )
+        for row in rows
+    ]
+
+
+async def history(db: aiosqlite.Connection, device: int | None = None, limit: int = 10_000) -> list[tuple[Job, Task]]:
+    """Who did what to which device when, and what came of it: newest first; of one device, or of all."""
+    rows = list(
+        await db.execute_fetchall(
+            "SELECT * FROM task WHERE (? IS NULL OR device_id = ?) ORDER BY id DESC LIMIT ?", (device, device, limit)
+        )
+    )
+    ids = json.dumps(sorted({row["job_id"] for row in rows}))
+    of = f"{_JOB} WHERE j.id IN (SELECT value FROM json_each(?)) GROUP BY j.id"
+    jobs = {row["id"]: _job(row) for row in await db.execute_fetchall(of, (ids,))}
+    return [(jobs[row["job_id"]], _task(row)) for row in rows]
 
 
 async def licenses(db: aiosqlite.Connection) -> list[License]:
@@ -216,7 +302,17 @@ async def seats(db: aiosqlite.Connection, now: float) -> Seats:
 async def site(db: aiosqlite.Connection) -> Site:
     """What is said once for the whole site."""
     row = next(iter(await db.execute_fetchall("SELECT * FROM site")))
-    return Site(row["name"], row["domain"], row["subnet"], row["node"])
+    return Site(
+        name=row["name"],
+        domain=row["domain"],
+        subnet=row["subnet"],
+        node=row["node"],
+        mode=Mode(row["mode"]),
+        without=tuple(json.loads(row["without"])),
+        pausing=Pausing(row["pausing"]),
+        pause_above=row["pause_above"],
+        poll_seconds=row["poll_seconds"],
+    )
 
 
 async def revision(db: aiosqlite.Connection) -> int:
@@ -280,7 +376,21 @@ def _device(row: aiosqlite.Row) -> Device:
         seen_at=row["seen_at"],
         created_at=row["created_at"],
         rev=row["rev"],
+        type=row["type"],
+        location=row["location"],
+        model=row["model"],
+        firmware=row["firmware"],
+        points=tuple(json.loads(row["points"])),
+        carried=json.loads(row["carried"]),
+        interrupted=_interrupted(row["checkpoint"]),
     )
+
+
+def _interrupted(checkpoint: str | None) -> Interrupted | None:
+    if checkpoint is None:
+        return None
+    known = json.loads(checkpoint)
+    return Interrupted(known["action"], known["image"], known["sha256"], known["percent"])
 
 
 def _port(row: aiosqlite.Row) -> Port:
@@ -293,6 +403,8 @@ def _port(row: aiosqlite.Row) -> Port:
         detail=row["detail"],
         devices=row["devices"],
         rev=row["rev"],
+        paused=bool(row["paused"]),
+        paused_by=tuple(json.loads(row["paused_by"])),
     )
 
 
@@ -316,6 +428,7 @@ def _job(row: aiosqlite.Row) -> Job:
         skipped=row["skipped"],
         cancelled=row["cancelled"],
         rev=row["rev"],
+        pauses=bool(row["pauses"]),
     )
 
 
@@ -325,7 +438,7 @@ def _task(row: aiosqlite.Row) -> Task:
         job=row["job_id"],
         device=row["device_id"],
         name=row["name"],
-        uid=row["uid"] or "",
+        uid=row["uid"],
         state=TaskState(row["state"]),
         step=row["step"],
         percent=row["percent"],
@@ -334,4 +447,5 @@ def _task(row: aiosqlite.Row) -> Task:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         rev=row["rev"],
+        detail=row["detail"],
     )

@@ -156,6 +156,7 @@ class LonDriver(Driver):
     """A LON channel behind one network interface."""
 
     protocol: ClassVar[str] = "lon"
+    other_tools: ClassVar[bool] = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.DISCOVER,
@@ -169,7 +170,6 @@ class LonDriver(Driver):
             Capability.POLL,
         }
     )
-    concurrency: ClassVar[int] = 2 * WINDOW_MOST
 
     def __init__(self, interface: NetworkInterface, site: SiteSettings) -> None:
         self._interface = interface
@@ -203,6 +203,11 @@ class LonDriver(Driver):
             for node in NODES:
                 if (subnet, node) != (site.subnet, site.node):
                     yield discovery.address_of(site.domain, subnet, node)
+
+    @classmethod
+    def at_once(cls, capability: Capability) -> int:
+        """Twice the window: while some devices program their memory, others have the channel."""
+        return 2 * WINDOW_MOST
 
     @classmethod
     def check_url(cls, url: str) -> str:

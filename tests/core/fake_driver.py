@@ -90,9 +90,8 @@ class FakeDriver(Driver):
     """See the module. `world` is set by the fixture of the same name."""
 
     protocol: ClassVar[str] = "fake"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.POLL}
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.POLL, Capability.REPORTS}
     address_scope: ClassVar[AddressScope] = AddressScope.SITE
-    concurrency: ClassVar[int] = 2
     world: ClassVar[World]
 
     def __init__(self, url: str, site: SiteSettings) -> None:
@@ -113,6 +112,10 @@ class FakeDriver(Driver):
     @classmethod
     def addresses(cls, site: SiteSettings) -> Iterator[Address]:
         return (address(number) for number in range(1, cls.world.room + 1))
+
+    @classmethod
+    def at_once(cls, capability: Capability) -> int:
+        return 2
 
     @classmethod
     def check_url(cls, url: str) -> str:

@@ -9,6 +9,7 @@ import aiosqlite
 import pytest
 
 from core import licensing, rpc
+from core.actions import BY_NAME
 from core.engine import jobs, registry
 from core.engine.requests import HANDLERS
 from core.errors import FieldhandError, Kind
@@ -365,7 +366,7 @@ async def test_no_more_devices_at_once_than_the_driver_makes_use_of(site: Site) 
         fake = site.world.device(f"A{number}")
         fake.hooks = {"identify": hook(fake.uid, busy.add), "verify": hook(fake.uid, busy.remove)}
     assert (await site.do("provision", *devices)).done == 6
-    assert max(at_once) == FakeDriver.concurrency
+    assert max(at_once) == FakeDriver.at_once(BY_NAME["provision"].capability)
 
 
 # ---- ports come and go

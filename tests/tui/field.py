@@ -243,9 +243,9 @@ class FakeEngine:
         job = cursor.lastrowid or 0
         for device in devices:
             await db.execute(
-                "INSERT INTO task (job_id, device_id, state, step, percent, reason, attempt, rev)"
-                " VALUES (?, ?, 'queued', '', NULL, '', 1, ?)",
-                (job, device, transaction.rev),
+                "INSERT INTO task (job_id, device_id, name, uid, state, step, percent, reason, attempt, rev)"
+                " SELECT ?, id, name, coalesce(uid, ''), 'queued', '', NULL, '', 1, ? FROM device WHERE id = ?",
+                (job, transaction.rev, device),
             )
             await db.execute("UPDATE device SET rev = ? WHERE id = ?", (transaction.rev, device))
         return job

@@ -32,12 +32,19 @@ def add(commands: Commands) -> None:
         parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
         parser.add_argument("--no-wait", action="store_true", help="start the job and leave")
         for field in dataclasses.fields(action.parameters):
-            parser.add_argument(
-                f"--{field.name.replace('_', '-')}",
-                dest=f"parameter_{field.name}",
-                default=field.default,
-                help=f"{field.metadata['help']} ({field.default} unless set)",
-            )
+            _add_parameter(parser, field)
+
+
+def _add_parameter(parser: argparse.ArgumentParser, field: dataclasses.Field[Any]) -> None:
+    """An option for a parameter: a switch, a value with a default, or one that must be given."""
+    option, name, text = f"--{field.name.replace('_', '-')}", f"parameter_{field.name}", field.metadata["help"]
+    if field.default is False:
+        parser.add_argument(option, dest=name, action="store_true", help=text)
+    elif field.default is dataclasses.MISSING:
+        parser.add_argument(option, dest=name, required=True, metavar=field.name.upper(), help=text)
+    else:
+        default = field.default
+        parser.add_argument(option, dest=name, default=default, help=f"{text} ({default} unless set)")
 
 
 async def _run(action: Action, arguments: argparse.Namespace, session: Session) -> Exit:

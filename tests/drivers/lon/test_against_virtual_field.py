@@ -112,7 +112,7 @@ def facts_of(events: list[StepEvent]) -> Facts:
 async def provision_all(driver: LonDriver, found: dict[str, Found], site: SiteSettings = SITE) -> dict[str, Target]:
     addresses = LonDriver.addresses(site)
     targets = {uid: Target(uid, device.program_id, next(addresses)) for uid, device in found.items()}
-    limit = asyncio.Semaphore(driver.concurrency)
+    limit = asyncio.Semaphore(driver.at_once(Capability.PROVISION))
 
     async def provision(target: Target) -> None:
         async with limit:
