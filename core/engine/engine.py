@@ -36,6 +36,8 @@ Notice = rpc.AnyNotice
 
 LONGEST_SLEEP_SECONDS: Final = 3600.0
 """How long the watch over license expiry may sleep: the clock of a gateway can be set."""
+SEAT_CHECK_SECONDS: Final = 1.0
+"""How often to look whether devices that wait for a seat have got one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Engine:
         self.site: SiteSettings
         self.ports: dict[str, OpenPort] = {}
         self.relicensed = asyncio.Event()
-        """Set it when there is a new license: it may end sooner than the others."""
+        """Set it when there is a new license, which may end sooner than the others, or somebody waits for a seat."""
         self._listeners: set[Callable[[Notice], None]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._changing_ports = asyncio.Lock()
@@ -99,7 +101,7 @@ class Engine:
                 self._keep(port, None)
             except FieldhandError as problem:  # its driver was taken away; the other ports are well
                 await self._report_port(port, PortState.LOST, str(problem))
-        self._in_background(self._watch_expiry(), "license expiry")
+        self._in_background(self._watch_seats(), "license seats")
 
     async def _stop(self) -> None:
         self.end()
@@ -152,13 +154,17 @@ class Engine:
         devices = await self.read(lambda db: described(db, [found]))
         self.tell(rpc.PinPressed(port=port, device=devices[0]))
 
-    async def _watch_expiry(self) -> None:
-        """Take the seats away when a license ends."""
+    async def _watch_seats(self) -> None:
+        """Take the seats away when a license ends, and let go on what waited for one."""
         while True:
             self.relicensed.clear()
             await self.writer.run(inventory.reseat)
             expiry = await self.writer.run(inventory.next_expiry)
             pause = min(LONGEST_SLEEP_SECONDS, max(0.0, (expiry or float("inf")) - time.time()) + 1)
+            if await self.writer.run(journal.seats_awaited):
+                pause = min(pause, SEAT_CHECK_SECONDS)
+            for port in self.ports.values():  # somebody there may just have got a seat
+                port.jobs.wake()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self.relicensed.wait()

@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from core import addressing
-from core.actions import Action, AddressUse
+from core.actions import BY_NAME, Action, AddressUse
 from core.errors import FieldhandError, Kind
 from core.models import Health, JobState, StepState, TaskState
 from core.planning import Plan
 from core.store import inventory, views
 from core.store.database import Transaction
 from drivers.base import Address, AddressScope, Facts, NetworkState, Priority, Step, Target
+
+AWAITING_SEAT: Final = "waiting for a license seat"
+SEAT_PATIENCE_SECONDS: Final = 900.0
+"""Whoever imports devices before the license is there adds it within minutes; then they should get an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,18 @@ async def start_job(
     operator: str,
     priority: Priority,
     addresses: Mapping[str, AddressSource] | None,
+    *,
+    awaits_seats: bool = False,
 ) -> int:
     """Write down a whole job before anything of it is done: its tasks, and the addresses it will give.
 
     `addresses` (by protocol) when the action assigns them; a device that holds one from an earlier
-    attempt keeps it. Raises NOT_ALLOWED when addresses run out.
+    attempt keeps it. Raises NOT_ALLOWED when addresses run out. Where only the record has to be
+    changed, that is done at once. With `awaits_seats` devices without a license seat wait for one.
     """
     cursor = await tx.db.execute(
-        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, created_at, rev)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
+        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, awaits_seats,"
+        " created_at, rev) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
         (
             plan.action,
             f"{plan.title}: {plan.subject}" if plan.subject else plan.title,
@@ -64,6 +71,7 @@ async def start_job(
             JobState.RUNNING.value,
             operator,
             priority,
+            awaits_seats,
             tx.now,
             tx.rev,
         ),
@@ -85,7 +93,28 @@ async def start_job(
     )
     for protocol, source in (addresses or {}).items():
         await _assign_addresses(tx, job, protocol, source)
+    if awaits_seats:
+        await tx.db.execute(
+            "UPDATE task SET step = ? WHERE job_id = ? AND state = 'queued'"
+            " AND device_id IN (SELECT id FROM device WHERE NOT licensed)",
+            (AWAITING_SEAT, job),
+        )
+    for one in plan.devices:
+        if one.port is None:
+            rows = await tx.db.execute_fetchall(
+                "SELECT id FROM task WHERE job_id = ? AND device_id = ?", (job, one.device)
+            )
+            task = next(iter(rows))["id"]
+            await _end_task(tx, task, TaskState.DONE, "only the record: the device was not told")
+            await _remove(tx, one.device, job)
     return job
+
+
+async def _remove(tx: Transaction, device: int, job: int) -> None:
+    """The record of a device goes, as the job says."""
+    row = next(iter(await tx.db.execute_fetchall("SELECT operator, parameters FROM job WHERE id = ?", (job,))))
+    ignore = json.loads(row["parameters"])["ignore"]
+    await inventory.remove_device(tx, device, row["operator"] if ignore else None)
 
 
 async def _assign_addresses(tx: Transaction, job: int, protocol: str, source: AddressSource) -> None:
@@ -109,7 +138,8 @@ async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int)
     rows = await tx.db.execute_fetchall(
         "SELECT t.id, t.job_id, t.attempt, j.action, j.parameters, d.uid, d.program_id, d.address_text, d.address_parts"
         " FROM task t JOIN job j ON j.id = t.job_id JOIN device d ON d.id = t.device_id"
-        " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? ORDER BY t.id LIMIT ?",
+        " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? AND (d.licensed OR NOT j.awaits_seats)"
+        " ORDER BY t.id LIMIT ?",
         (port, priority, limit),
     )
     return [
@@ -117,7 +147,7 @@ async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int)
             id=row["id"],
             job=row["job_id"],
             action=row["action"],
-            parameters=json.loads(row["parameters"]),
+            parameters={} if BY_NAME[row["action"]].removes else json.loads(row["parameters"]),
             target=Target(
                 uid=row["uid"],
                 program_id=row["program_id"],
@@ -171,6 +201,9 @@ async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Fact
     """The action was done to the device: take over what was seen, and what the action means for the record."""
     await _end_task(tx, task.id, TaskState.DONE, facts.note or "")
     row = await _device_of(tx, task.id)
+    if action.removes:
+        await _remove(tx, row["id"], task.job)
+        return
     await _apply(tx, row["id"], facts)
     await tx.db.execute(
         "UPDATE device SET health = ?, seen_at = ?, failed_task = NULL WHERE id = ?",
@@ -187,7 +220,14 @@ async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Fact
 
 
 async def task_failed(tx: Transaction, task: OpenTask, error: FieldhandError, facts: Facts) -> None:
-    """The action failed on the device; what was seen on the way is still true."""
+    """The action failed on the device; what was seen on the way is still true.
+
+    A device that is to be removed and cannot be told is removed all the same: it may be dead, or gone.
+    """
+    action = BY_NAME[task.action]
+    if action.removes:
+        await task_done(tx, task, action, Facts(note=f"only the record: {error}"))
+        return
     await _end_task(tx, task.id, TaskState.FAILED, str(error))
     row = await _device_of(tx, task.id)
     await _apply(tx, row["id"], facts)
@@ -228,6 +268,24 @@ async def fail_waiting(tx: Transaction, port: int, error: FieldhandError) -> Non
     for row in rows:
         await _end_task(tx, row["id"], TaskState.FAILED, str(error))
         await tx.db.execute("UPDATE device SET failed_task = ? WHERE id = ?", (row["id"], row["device_id"]))
+
+
+async def seats_awaited(tx: Transaction) -> bool:
+    """Whether tasks wait for a license seat; those that waited long enough fail."""
+    rows = await tx.db.execute_fetchall(
+        "SELECT t.id, t.device_id, j.created_at FROM task t JOIN job j ON j.id = t.job_id"
+        " JOIN device d ON d.id = t.device_id"
+        " WHERE t.state = 'queued' AND j.awaits_seats AND NOT d.licensed AND j.state = 'running'",
+    )
+    waiting = False
+    for row in rows:
+        if tx.now - row["created_at"] < SEAT_PATIENCE_SECONDS:
+            waiting = True
+            continue
+        reason = f"no license seat within {SEAT_PATIENCE_SECONDS / 60:.0f} minutes: 'fieldhand license add' adds some"
+        await _end_task(tx, row["id"], TaskState.FAILED, reason)
+        await tx.db.execute("UPDATE device SET failed_task = ? WHERE id = ?", (row["id"], row["device_id"]))
+    return waiting
 
 
 async def cancel_job(tx: Transaction, job_id: int) -> None:

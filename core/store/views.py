@@ -254,11 +254,18 @@ async def snapshots(db: aiosqlite.Connection, device: int) -> list[StoredSnapsho
     ]
 
 
-async def history(db: aiosqlite.Connection, device: int | None = None, limit: int = 10_000) -> list[tuple[Job, Task]]:
-    """Who did what to which device when, and what came of it: newest first; of one device, or of all."""
+async def history(
+    db: aiosqlite.Connection, device: int | None = None, called: str | None = None, limit: int = 10_000
+) -> list[tuple[Job, Task]]:
+    """Who did what to which device when, and what came of it: newest first.
+
+    Of one device, of those that had this name or UID then (they may be gone since), or of all.
+    """
     rows = list(
         await db.execute_fetchall(
-            "SELECT * FROM task WHERE (? IS NULL OR device_id = ?) ORDER BY id DESC LIMIT ?", (device, device, limit)
+            "SELECT * FROM task WHERE (?1 IS NULL OR device_id = ?1) AND (?2 IS NULL OR name = ?2 OR uid = upper(?2))"
+            " ORDER BY id DESC LIMIT ?3",
+            (device, called, limit),
         )
     )
     ids = json.dumps(sorted({row["job_id"] for row in rows}))
