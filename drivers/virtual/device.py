@@ -118,9 +118,9 @@ class Device:
     def power_off(self) -> None:
         """Take the power away, if need be in the middle of a write."""
         if self._work is not None:
-            self.node.tear(self._work.reply.changes)
+            self.node.tear(self._work.reply.changes, self._work.reply.loads, self._random)
         self._stop(Activity.OFF)
-        self.node.forget()
+        self.node.lose_power()
         self._readdress()
 
     def power_on(self) -> None:
@@ -226,7 +226,8 @@ class Device:
         if work is None:
             return
         self.activity = Activity.IDLE
-        self.node.commit(work.reply.changes, work.reply.sums)
+        write = self.node.load if work.reply.loads else self.node.commit
+        write(work.reply.changes, work.reply.sums)
         self._readdress()
         self._conclude(work)
         while self._waiting and self.activity is Activity.IDLE:

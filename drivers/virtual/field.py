@@ -188,6 +188,7 @@ def _truth_about(device: Device) -> Answer:
         "winks": node.winks,
         "powered": device.powered,
         "documentation": node.profile.documentation,
+        "application_sha256": node.memory.loaded.digest(),
     }
 
 

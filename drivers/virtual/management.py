@@ -60,6 +60,7 @@ class Reply:
     changes: tuple[Change, ...] = ()
     sums: Sums = Sums.NONE
     programs: bool = False
+    loads: bool = False  # a piece of an application image, not configuration
     resets: bool = False
     anonymous: bool = False
 
@@ -296,18 +297,20 @@ def _write_memory(node: Node, request: Request) -> Reply:
         changes=((address, data),),
         sums=sums,
         programs=True,
+        loads=mode not in _RELATIVE,
         resets=bool(form & 0x08),
     )
 
 
 # Mode -> first address, end, bytes a unit of offset. 0 absolute, 1 read-only structure, 2 configuration,
-# 5 absolute without shadow; 7 counts 16-byte words of external memory.
+# 5 absolute without shadow; 7 counts 16-byte words of external memory, 8 those of all memory.
 _MODES = {
     0: (0x0000, 0x10000, 1),
     1: (layout.READ_ONLY, layout.READ_ONLY + layout.READ_ONLY_LENGTH, 1),
     2: (layout.CONFIGURATION, layout.CONFIGURATION + layout.CONFIGURATION_LENGTH, 1),
     5: (0x0000, 0x10000, 1),
     7: (layout.EXTERNAL, layout.EXTERNAL + layout.EXTERNAL_LENGTH, 16),
+    8: (0x0000, layout.EXTERNAL + layout.EXTERNAL_LENGTH, 16),
 }
 _RELATIVE = (1, 2)
 _SYSTEM_IMAGE_END = 0x4000
@@ -363,7 +366,7 @@ def _application(node: Node, request: Request) -> Reply:
     value = request.content[2:]
     if request.service is Service.REQUEST and not value:
         return Reply(bytes([request.code | 0x40, request.content[1]]) + node.volatile.values[index])
-    if len(value) == node.profile.variables[index].length:
+    if len(value) == node.variables[index].length:
         node.volatile.values[index] = value
     return SILENCE
 
@@ -435,5 +438,5 @@ def _variable_index(node: Node, request: Request) -> tuple[int, bytes]:
         index, rest = int.from_bytes(data[1:3], "big"), data[3:]
     else:
         index, rest = data[0], data[1:]
-    _need(index < len(node.profile.variables))
+    _need(index < len(node.variables))
     return index, rest

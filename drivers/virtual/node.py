@@ -1,5 +1,6 @@
 """What a device is: its identity, its tables in non-volatile memory, and what it only keeps while powered."""
 
+import random
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
@@ -19,6 +20,7 @@ _NODE_FLAG = 0x80
 _OFFLINE = 0x08
 _DOMAIN_LENGTHS = (0, 1, 3, 6)  # a table entry holds the length itself, not the two-bit code of a packet
 _GROUP_ENTRY = 0x80
+_VARIABLE_COUNT = 0x3F  # of the flags
 _STATISTICS = 17  # counters of two bytes, then the reset cause (ISO/IEC 14908-1 query status, statistics)
 
 
@@ -136,6 +138,7 @@ class Node:
         self.volatile = Volatile()
         self.winks = 0
         self._state = State.UNCONFIGURED
+        self._variables = profile.variables
         self._domains: tuple[Domain | None, ...] = ()
         self._manufacture()
         self.forget()
@@ -171,6 +174,11 @@ class Node:
     def domains(self) -> tuple[Domain | None, ...]:
         """The domain table; None is an entry that is not in use."""
         return self._domains
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The network variables: as many as the flags in memory say, which come with an application image."""
+        return self._variables
 
     @property
     def error_log(self) -> int:
@@ -218,9 +226,9 @@ class Node:
 
     def self_identification(self) -> bytes:
         """Give the self-identification data: header, two bytes a variable, the documentation string."""
-        variables = b"\x80\x08" * len(self.profile.variables)
+        variables = b"\x80\x08" * len(self._variables)
         text = self.profile.documentation.encode("latin-1", "replace") + b"\0"
-        header = bytes([len(self.profile.variables), 1, 0, 0])
+        header = bytes([len(self._variables), 1, 0, 0])
         length = 2 + len(header) + len(variables) + len(text)
         return length.to_bytes(2, "big") + header + variables + text
 
@@ -238,7 +246,7 @@ class Node:
 
     def variable_for(self, selector: int) -> int | None:
         """Find the network variable that has this selector."""
-        for index in range(len(self.profile.variables)):
+        for index in range(len(self._variables)):
             entry = self.variable_entry(index)
             if (entry[0] & 0x3F) << 8 | entry[1] == selector:
                 return index
@@ -251,14 +259,25 @@ class Node:
         self.memory.recompute(sums)
         self._reread()
 
-    def tear(self, changes: tuple[Change, ...]) -> None:
+    def load(self, changes: tuple[Change, ...], sums: Sums) -> None:
+        """Write a piece of an application image and bring checksums up to date."""
+        self.memory.load(changes)
+        self.commit((), sums)
+
+    def tear(self, changes: tuple[Change, ...], loading: bool, chance: random.Random) -> None:
         """Lose power in the middle of a write."""
-        self.memory.tear(changes)
+        self.memory.tear(changes, loading, chance)
         self._reread()
 
+    def lose_power(self) -> None:
+        """Lose what only lives while there is power."""
+        self.forget()
+        self.memory.lose_ram()
+
     def forget(self) -> None:
-        """Lose what only lives in RAM."""
-        self.volatile = Volatile(values=[bytes(variable.length) for variable in self.profile.variables])
+        """Begin anew, as after a reset."""
+        self.volatile = Volatile()
+        self._clear_values()
 
     def start(self, reset_cause: int) -> None:
         """Begin anew after a reset; tables or programs that fail their checksum are not run on."""
@@ -283,7 +302,7 @@ class Node:
         structure = bytearray(layout.READ_ONLY_LENGTH)
         structure[0:6] = profile.neuron_id
         structure[layout.MODEL] = profile.model
-        structure[layout.FLAGS] = min(len(profile.variables), 0x3F)
+        structure[layout.FLAGS] = min(len(profile.variables), _VARIABLE_COUNT)
         structure[layout.PROGRAM_ID : layout.PROGRAM_ID + 8] = profile.program_id
         structure[layout.STATE] = profile.state_flags | State.UNCONFIGURED
         structure[0x16] = layout.ADDRESS_COUNT << 4
@@ -301,6 +320,14 @@ class Node:
         stored = self.memory.read(layout.READ_ONLY + layout.STATE, 1)[0] & 7
         self._state = State(stored) if stored in set(State) else State.UNCONFIGURED
         self._domains = tuple(_parse_domain(self.domain_entry(index)) for index in range(layout.DOMAIN_COUNT))
+        count = self.memory.read(layout.READ_ONLY + layout.FLAGS, 1)[0] & _VARIABLE_COUNT
+        if count != len(self._variables):
+            added = (Variable(output=index % 2 == 1) for index in range(len(self.profile.variables), count))
+            self._variables = (*self.profile.variables[:count], *added)
+            self._clear_values()
+
+    def _clear_values(self) -> None:
+        self.volatile.values = [bytes(variable.length) for variable in self._variables]
 
     def _last_configuration_byte(self) -> int:
         return self.memory.read(layout.CONFIGURATION + layout.CONFIGURATION_LENGTH - 1, 1)[0]

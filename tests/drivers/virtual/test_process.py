@@ -1,6 +1,7 @@
 """The whole field as a process, used through a real pseudo-terminal by a client that knows only bytes."""
 
 import fcntl
+import hashlib
 import json
 import os
 import select
@@ -167,6 +168,7 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
         "winks": 1,
         "powered": True,
         "documentation": "",
+        "application_sha256": hashlib.sha256().hexdigest(),
     }
     assert truth["channel"]["packets"] == 7
     assert 0.028 < truth["channel"]["busy_s"] < truth["channel"]["elapsed_s"]
