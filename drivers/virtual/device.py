@@ -8,9 +8,10 @@ from enum import Enum, auto
 from drivers.virtual import management, packets
 from drivers.virtual.channel import Address, Channel, Contention
 from drivers.virtual.management import Reply, Request, Service
-from drivers.virtual.node import RESET_POWER_UP, RESET_SOFTWARE, Domain, Node
+from drivers.virtual.node import RESET_POWER_UP, RESET_SOFTWARE, DeviceKind, Domain, Node
 from drivers.virtual.packets import Format, Kind, Packet, Pdu
 from drivers.virtual.timeline import Event, Timeline
+from drivers.virtual.update import ImageUpdate, SwitchFlags
 
 INPUT_QUEUE = 2
 RECEIVE_RECORDS = 16
@@ -96,6 +97,10 @@ class Device:
         self.node = node
         self.neuron_id = node.neuron_id
         self.activity = Activity.IDLE
+        self.update: ImageUpdate | None = None
+        if node.profile.kind is DeviceKind.UPDATE:
+            self.update = ImageUpdate(node.profile.model, timeline, timing.write_s, timing.reset_s)
+            self.update.on_switch_over = self._switch_over
         self._channel = channel
         self._timeline = timeline
         self._timing = timing
@@ -206,7 +211,7 @@ class Device:
         self, packet: Packet, domain: Domain | None, record: _Record | None, contention: Contention | None
     ) -> None:
         service = Service.REQUEST if packet.pdu is Pdu.SESSION else Service.OTHER
-        reply = management.handle(self.node, Request(packet.content, service, domain))
+        reply = self._handle(Request(packet.content, service, domain))
         answer = self._compose(packet, domain, reply)
         work = _Work(reply, record, answer, contention)
         if packet.pdu is Pdu.TRANSPORT:
@@ -219,6 +224,10 @@ class Device:
             self._event = self._timeline.after(self._timing.write_s, self._programmed)
             return
         self._conclude(work)
+
+    def _handle(self, request: Request) -> Reply:
+        reply = None if self.update is None else self.update.handle(request)
+        return management.handle(self.node, request) if reply is None else reply
 
     def _programmed(self) -> None:
         work = self._work
@@ -281,6 +290,13 @@ class Device:
 
     # -- power, reset, records ---------------------------------------------------------------------------
 
+    def _switch_over(self, flags: SwitchFlags) -> None:
+        if not flags & SwitchFlags.KEEP_CONFIGURATION:
+            self.node.erase_configuration()
+        if not flags & SwitchFlags.KEEP_PROPERTIES:
+            self.node.erase_properties()
+        self._reset(RESET_SOFTWARE)
+
     def _reset(self, cause: int) -> None:
         self._stop(Activity.RESETTING)
         self._event = self._timeline.after(self._timing.reset_s, self._start, cause)
@@ -288,6 +304,8 @@ class Device:
     def _start(self, cause: int) -> None:
         self.activity = Activity.IDLE
         self.node.start(cause)
+        if self.update is not None:
+            self.update.start()
         self._readdress()
         if self._pin_pressed:
             self._pin_pressed = False
@@ -301,6 +319,8 @@ class Device:
         self._waiting.clear()
         self._records.clear()
         self.activity = activity
+        if self.update is not None:
+            self.update.stop()
 
     def _room_for_record(self, now: float) -> bool:
         if len(self._records) >= RECEIVE_RECORDS:

@@ -10,6 +10,7 @@ from drivers.virtual.channel import Faults
 from drivers.virtual.device import Device
 from drivers.virtual.port import Options, Port
 from drivers.virtual.timeline import LiveClock, Timeline
+from drivers.virtual.update import ImageUpdate
 
 _SEPARATORS = str.maketrans("", "", ":-. \t")
 _NEURON_ID_DIGITS = 12
@@ -189,6 +190,17 @@ def _truth_about(device: Device) -> Answer:
         "powered": device.powered,
         "documentation": node.profile.documentation,
         "application_sha256": node.memory.loaded.digest(),
+        "kind": node.profile.kind.value,
+        "update": None if device.update is None else _truth_about_update(device.update),
+    }
+
+
+def _truth_about_update(update: ImageUpdate) -> Answer:
+    return {
+        "image_md5": update.image_md5,
+        "bank": update.bank.value,
+        "received": update.received,
+        "packets": update.packets,
     }
 
 

@@ -63,6 +63,13 @@ class Variable:
     output: bool = False
 
 
+class DeviceKind(Enum):
+    """How a device is dealt with: as any Neuron device, or also by image update."""
+
+    PLAIN = "plain"
+    UPDATE = "update"
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What the maker of a device fixed."""
@@ -76,6 +83,7 @@ class Profile:
     variables: tuple[Variable, ...] = (Variable(), Variable(output=True))
     capabilities: int = 0x0000
     configuration: bytes = DEFAULT_CONFIGURATION
+    kind: DeviceKind = DeviceKind.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +300,15 @@ class Node:
             changes = () if not self.configured else (self.state_change(State.UNCONFIGURED),)
             self.commit(changes, Sums.CONFIGURATION)
 
+    def erase_configuration(self) -> None:
+        """Forget the site: tables as made, unconfigured."""
+        changes = (*self._unused_tables(), self.state_change(State.UNCONFIGURED))
+        self.commit(changes, Sums.CONFIGURATION)
+
+    def erase_properties(self) -> None:
+        """Forget the configuration properties."""
+        self.commit(((layout.PROPERTIES, bytes(layout.PROPERTIES_LENGTH)),), Sums.NONE)
+
     def state_change(self, state: State) -> Change:
         """Give the write that stores a new state and leaves the flags beside it alone."""
         address = layout.READ_ONLY + layout.STATE
@@ -307,14 +324,19 @@ class Node:
         structure[layout.STATE] = profile.state_flags | State.UNCONFIGURED
         structure[0x16] = layout.ADDRESS_COUNT << 4
         structure[0x18], structure[0x19] = 0xBB, 0xBB  # buffers of 66 bytes
-        variables = b"".join(_unbound(index, variable) for index, variable in enumerate(profile.variables))
         changes = (
             (layout.READ_ONLY, bytes(structure)),
             (layout.CONFIGURATION, profile.configuration),
-            *((domain_address(index), UNUSED_DOMAIN) for index in range(layout.DOMAIN_COUNT)),
-            (layout.VARIABLES, variables),
+            *self._unused_tables(),
         )
         self.commit(changes, Sums.BOTH)
+
+    def _unused_tables(self) -> tuple[Change, ...]:
+        return (
+            *((domain_address(index), UNUSED_DOMAIN) for index in range(layout.DOMAIN_COUNT)),
+            (layout.ADDRESSES, bytes(layout.ADDRESS_COUNT * layout.ADDRESS_LENGTH)),
+            (layout.VARIABLES, b"".join(_unbound(index, variable) for index, variable in enumerate(self._variables))),
+        )
 
     def _reread(self) -> None:
         stored = self.memory.read(layout.READ_ONLY + layout.STATE, 1)[0] & 7

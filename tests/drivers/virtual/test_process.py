@@ -169,6 +169,8 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
         "powered": True,
         "documentation": "",
         "application_sha256": hashlib.sha256().hexdigest(),
+        "kind": "plain",
+        "update": None,
     }
     assert truth["channel"]["packets"] == 7
     assert 0.028 < truth["channel"]["busy_s"] < truth["channel"]["elapsed_s"]
