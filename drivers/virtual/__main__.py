@@ -14,6 +14,7 @@ from drivers.virtual.device import Timing
 from drivers.virtual.field import Field
 from drivers.virtual.interface import Family
 from drivers.virtual.port import Options
+from drivers.virtual.traffic import parse_rate
 
 PROGRAM = "fieldhand field"
 MOST_DEVICES = 10_000
@@ -28,6 +29,7 @@ commands on standard input, each answered with one JSON line:
   unplug lon0, plug lon0     pull or put in the serial port
   faults loss=0.05 corrupt=0.01 duplicate=0.01
                              probabilities per packet; unnamed ones become 0; without any: show
+  updates lon0 50            network variable updates per second on a channel; without a number: show
   truth                      what is really in the devices
 """
 
@@ -113,6 +115,13 @@ def _parser() -> argparse.ArgumentParser:
         help="serial protocol of the network interface (default u50)",
     )
     parser.add_argument("--mix", action="store_true", help="a plausible building instead of identical devices")
+    parser.add_argument(
+        "--updates",
+        type=_rate,
+        default=0.0,
+        metavar="RATE",
+        help="network variable updates per second on each channel, from its configured devices (default 0)",
+    )
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     return parser
 
@@ -135,6 +144,13 @@ class _Whole:
         return value
 
 
+def _rate(text: str) -> float:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _options(arguments: argparse.Namespace) -> Options:
     return Options(
         directory=arguments.directory,
@@ -144,6 +160,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         timing=Timing(arguments.write_ms / 1000, arguments.reset_ms / 1000),
         family=Family(arguments.interface),
         mixed=arguments.mix,
+        updates=arguments.updates,
     )
 
 

@@ -76,6 +76,7 @@ class _Work:
 
 # The kinds of message that are for the application; the others are answers and reminders.
 _CARRIED_OUT = {Pdu.SESSION: (Kind.MESSAGE,), Pdu.TRANSPORT: (Kind.MESSAGE, Kind.REPEATED)}
+_UPDATE_DESTINATIONS = ((Format.BROADCAST, b"\0"), (Format.SUBNET_NODE, bytes([1, 126])))
 _RecordKey = tuple[tuple[int, int], bytes, Format, bytes, bool]
 RELIABLE = Temperament()
 DEFAULT_TIMING = Timing()
@@ -111,6 +112,7 @@ class Device:
         self._work: _Work | None = None
         self._event: Event | None = None
         self._pin_pressed = False
+        self._update_waits = False
         self._addresses: frozenset[Address] = frozenset()
         channel.attach(self)
         self._readdress()
@@ -140,6 +142,33 @@ class Device:
         elif self.powered:
             content = bytes([management.SERVICE_PIN]) + self.neuron_id + self.node.program_id
             self._send(packets.encode(Packet(Pdu.APPLICATION, Format.BROADCAST, (0, 0), b"\0", content=content)))
+
+    def send_update(self) -> bool:
+        """Give an output a new value and tell the others, if online and idle; tell whether it did.
+
+        It goes unacknowledged, to everybody in the domain or to the network tool. There is one buffer for it:
+        as long as the channel has not taken the last update there is no other.
+        """
+        domain = next((own for own in self.node.domains if own is not None), None)
+        outputs = [index for index, variable in enumerate(self.node.variables) if variable.output]
+        if self.activity is not Activity.IDLE or not self.node.online or domain is None or not outputs:
+            return False
+        if self._update_waits:
+            return False
+        index = self._random.choice(outputs)
+        self.node.volatile.values[index] = self._random.randbytes(self.node.variables[index].length)
+        form, destination = self._random.choice(_UPDATE_DESTINATIONS)
+        content = management.variable_update(self.node, index)
+        packet = Packet(
+            Pdu.APPLICATION, form, (domain.subnet, domain.node), destination, domain=domain.id, content=content
+        )
+        self._update_waits = True
+        self.node.statistics.sent += 1
+        self._channel.send(packets.encode(packet), self, sent=self._update_sent)
+        return True
+
+    def _update_sent(self) -> None:
+        self._update_waits = False
 
     def receive(self, packet: Packet, contention: Contention | None) -> None:
         """Take a packet off the channel that may be for this device."""

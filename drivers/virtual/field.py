@@ -10,6 +10,7 @@ from drivers.virtual.channel import Faults
 from drivers.virtual.device import Device
 from drivers.virtual.port import Options, Port
 from drivers.virtual.timeline import LiveClock, Timeline
+from drivers.virtual.traffic import parse_rate
 from drivers.virtual.update import ImageUpdate
 
 _SEPARATORS = str.maketrans("", "", ":-. \t")
@@ -112,6 +113,16 @@ class Field:
                 port.channel.faults = faults
         return {"faults": asdict(self.ports[0].channel.faults)}
 
+    def _set_updates(self, argument: str) -> Answer:
+        name, _, rate = argument.partition(" ")
+        port = self._port(name)
+        if rate:
+            try:
+                port.traffic.rate = parse_rate(rate.strip())
+            except ValueError as error:
+                raise CommandError(str(error)) from error
+        return {"port": port.name, "updates": port.traffic.rate}
+
     def _truth(self, argument: str) -> Answer:
         if argument:
             raise CommandError(f"truth takes no argument, but {argument!r} was given")
@@ -152,6 +163,7 @@ _COMMANDS: dict[str, Callable[[Field, str], Answer]] = {
     "unplug": Field._unplug,
     "plug": Field._plug,
     "faults": Field._set_faults,
+    "updates": Field._set_updates,
     "truth": Field._truth,
 }
 

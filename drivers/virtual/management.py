@@ -22,6 +22,7 @@ from drivers.virtual.node import (
 LARGEST_CONTENT = 50
 
 SERVICE_PIN = 0x7F
+NETWORK_VARIABLE = 0x80  # with bit 6 clear for an update: it is meant for inputs (OpenLDV Programmer's Guide p. 74)
 _EXTENDED_INDEX = 0xFF
 _TWO_BYTE_INDEX = 3
 
@@ -356,8 +357,7 @@ def _expanded(node: Node, request: Request) -> Reply:
 
 def _application(node: Node, request: Request) -> Reply:
     """Take a network variable update or answer a poll; the application understands nothing else."""
-    runs = node.state is State.CONFIGURED and not node.volatile.soft_offline
-    if not runs or request.code < 0x80 or len(request.content) < 2:
+    if not node.online or request.code < NETWORK_VARIABLE or len(request.content) < 2:
         return SILENCE
     selector = (request.code & 0x3F) << 8 | request.content[1]
     index = node.variable_for(selector)
@@ -366,7 +366,8 @@ def _application(node: Node, request: Request) -> Reply:
     value = request.content[2:]
     if request.service is Service.REQUEST and not value:
         return Reply(bytes([request.code | 0x40, request.content[1]]) + node.volatile.values[index])
-    if len(value) == node.variables[index].length:
+    variable = node.variables[index]
+    if not variable.output and len(value) == variable.length:
         node.volatile.values[index] = value
     return SILENCE
 
@@ -423,6 +424,12 @@ def _failure(request: Request) -> Reply:
 
 def _programmed(request: Request, *changes: Change) -> Reply:
     return Reply(_success_code(request), changes=changes, sums=Sums.CONFIGURATION, programs=True)
+
+
+def variable_update(node: Node, index: int) -> bytes:
+    """Write the message that tells the others the value of an output: selector and value."""
+    high, low, _ = node.variable_entry(index)
+    return bytes([NETWORK_VARIABLE | high & 0x3F, low]) + node.volatile.values[index]
 
 
 def _index(request: Request, count: int) -> int:

@@ -169,7 +169,7 @@ class Node:
     @property
     def state_name(self) -> StateName:
         """The state for people, soft offline included."""
-        if self._state is State.CONFIGURED and self.volatile.soft_offline:
+        if self._state is State.CONFIGURED and not self.online:
             return StateName.SOFT_OFFLINE
         return _STATE_NAMES[self._state]
 
@@ -177,6 +177,11 @@ class Node:
     def configured(self) -> bool:
         """Whether the tables are used."""
         return self._state in (State.CONFIGURED, State.HARD_OFFLINE)
+
+    @property
+    def online(self) -> bool:
+        """Whether the application runs."""
+        return self._state is State.CONFIGURED and not self.volatile.soft_offline
 
     @property
     def domains(self) -> tuple[Domain | None, ...]:
@@ -227,7 +232,7 @@ class Node:
 
     def query_status(self) -> bytes:
         """Give the 15 bytes that Query Status answers."""
-        soft_offline = self._state is State.CONFIGURED and self.volatile.soft_offline
+        soft_offline = self._state is State.CONFIGURED and not self.online
         state = self._state | (_OFFLINE if soft_offline else 0)
         model = self.memory.read(layout.READ_ONLY + layout.MODEL, 1)[0]
         return self.statistics.heading() + bytes([state, self.profile.firmware, self.error_log, model])

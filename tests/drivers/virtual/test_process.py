@@ -183,6 +183,14 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
     assert field.tell("faults")["faults"]["loss"] == 1
     assert field.tell("faults corrupt=0")["faults"] == {"loss": 0, "corrupt": 0, "duplicate": 0}
 
+    assert field.tell("updates lon0") == {"ok": True, "port": "lon0", "updates": 0}
+    assert field.tell("updates lon0 50") == {"ok": True, "port": "lon0", "updates": 50}
+    client.start()
+    update = client.message()
+    assert update[2] in (0x31, 0x39)  # unacknowledged, by broadcast or to the tool
+    assert update[3:5] == b"\x01\x8a"
+    assert field.tell("updates lon0 0")["updates"] == 0
+
     assert field.tell("unplug lon0") == {"ok": True, "port": "lon0", "plugged": False}
     with pytest.raises((EOFError, OSError)):
         while True:
@@ -208,6 +216,10 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
         ("faults loss=2", "loss=2"),
         ("faults heat=0.5", "heat"),
         ("truth please", "please"),
+        ("updates", "lon0"),
+        ("updates lon0 many", "many"),
+        ("updates lon0 nan", "nan"),
+        ("updates lon7 5", "lon7"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_names_the_thing(field: FieldProcess, command: str, names: str) -> None:
@@ -265,6 +277,7 @@ def test_a_building_of_one_seed_is_always_the_same_and_names_its_devices(directo
         ["--lon", "many"],
         [],
         ["--lon", "1", "--rate", "warp"],
+        ["--lon", "1", "--updates", "-1"],
         ["--lon", "1"] * 65,
         ["--lon", "1", "--directory", "/proc/nowhere"],
     ],
