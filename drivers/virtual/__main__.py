@@ -13,6 +13,7 @@ from drivers.virtual.console import LineReader, LineWriter
 from drivers.virtual.device import Timing
 from drivers.virtual.field import Field
 from drivers.virtual.interface import Family
+from drivers.virtual.node import DeviceKind
 from drivers.virtual.port import Options
 from drivers.virtual.traffic import parse_rate
 
@@ -25,6 +26,7 @@ _DESCRIPTION = "Simulate field devices on pseudo-terminals. Describes each port 
 _COMMANDS = """\
 commands on standard input, each answered with one JSON line:
   press UID                  press a service pin
+  reset UID                  press a reset button; a module can be commissioned once after it
   power-off UID, power-on UID
   unplug lon0, plug lon0     pull or put in the serial port
   faults loss=0.05 corrupt=0.01 duplicate=0.01
@@ -114,7 +116,14 @@ def _parser() -> argparse.ArgumentParser:
         default=Family.U50.value,
         help="serial protocol of the network interface (default u50)",
     )
-    parser.add_argument("--mix", action="store_true", help="a plausible building instead of identical devices")
+    devices = parser.add_mutually_exclusive_group()
+    devices.add_argument(
+        "--kind",
+        choices=[kind.value for kind in DeviceKind],
+        default=DeviceKind.PLAIN.value,
+        help="what all devices are: plain (default), speaking image update, or modules with a button to press first",
+    )
+    devices.add_argument("--mix", action="store_true", help="a plausible building instead of identical devices")
     parser.add_argument(
         "--updates",
         type=_rate,
@@ -159,6 +168,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         rate=arguments.rate,
         timing=Timing(arguments.write_ms / 1000, arguments.reset_ms / 1000),
         family=Family(arguments.interface),
+        kind=DeviceKind(arguments.kind),
         mixed=arguments.mix,
         updates=arguments.updates,
     )

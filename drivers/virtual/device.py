@@ -8,7 +8,7 @@ from enum import Enum, auto
 from drivers.virtual import management, packets
 from drivers.virtual.channel import Address, Channel, Contention
 from drivers.virtual.management import Reply, Request, Service
-from drivers.virtual.node import RESET_POWER_UP, RESET_SOFTWARE, DeviceKind, Domain, Node
+from drivers.virtual.node import RESET_EXTERNAL, RESET_POWER_UP, RESET_SOFTWARE, DeviceKind, Domain, Node
 from drivers.virtual.packets import Format, Kind, Packet, Pdu
 from drivers.virtual.timeline import Event, Timeline
 from drivers.virtual.update import ImageUpdate, SwitchFlags
@@ -134,6 +134,12 @@ class Device:
         """Give it power; it starts up like after a reset."""
         if not self.powered:
             self._reset(RESET_POWER_UP)
+
+    def press_reset_button(self) -> None:
+        """Reset it by hand, which releases a module for commissioning."""
+        if self.powered:
+            self.node.release()
+            self._reset(RESET_EXTERNAL)
 
     def press_service_pin(self) -> None:
         """Announce Neuron ID and program ID to everybody, once up."""

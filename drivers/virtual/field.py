@@ -30,7 +30,7 @@ class Field:
     def __init__(self, options: Options) -> None:
         timeline = Timeline()
         self._clock = LiveClock(timeline, asyncio.get_running_loop())
-        building = Building(options.seed, options.mixed, sum(options.lon))
+        building = Building(options.seed, options.mixed, sum(options.lon), options.kind)
         self.ports = [Port(number, options, building, self._clock) for number in range(len(options.lon))]
         self._devices = {device.neuron_id: device for port in self.ports for device in port.devices}
 
@@ -77,6 +77,14 @@ class Field:
             name = _text(device)
             raise CommandError(f"{name} is powered off, so its service pin does nothing; power-on {name} first")
         device.press_service_pin()
+        return {"uid": _text(device)}
+
+    def _reset(self, argument: str) -> Answer:
+        device = self._device(argument)
+        if not device.powered:
+            name = _text(device)
+            raise CommandError(f"{name} is powered off, so its reset button does nothing; power-on {name} first")
+        device.press_reset_button()
         return {"uid": _text(device)}
 
     def _power_off(self, argument: str) -> Answer:
@@ -158,6 +166,7 @@ class Field:
 
 _COMMANDS: dict[str, Callable[[Field, str], Answer]] = {
     "press": Field._press,
+    "reset": Field._reset,
     "power-off": Field._power_off,
     "power-on": Field._power_on,
     "unplug": Field._unplug,
@@ -203,6 +212,7 @@ def _truth_about(device: Device) -> Answer:
         "documentation": node.profile.documentation,
         "application_sha256": node.memory.loaded.digest(),
         "kind": node.profile.kind.value,
+        "locked": node.locked,
         "update": None if device.update is None else _truth_about_update(device.update),
     }
 

@@ -185,7 +185,8 @@ def _self_identification(node: Node, request: Request) -> Reply:
 # -- tables ----------------------------------------------------------------------------------------------
 
 
-def _update_domain(_node: Node, request: Request) -> Reply:
+def _update_domain(node: Node, request: Request) -> Reply:
+    _need(not node.locked)
     index = _index(request, layout.DOMAIN_COUNT)
     entry = request.data[1 : 1 + layout.DOMAIN_LENGTH]
     _need(len(entry) == layout.DOMAIN_LENGTH)
@@ -259,7 +260,7 @@ def _set_node_mode(node: Node, request: Request) -> Reply:
         return SILENCE
     if mode == b"\2":
         return Reply(resets=True)
-    _need(mode == b"\3" and len(request.data) == 2 and request.data[1] in set(State))
+    _need(mode == b"\3" and len(request.data) == 2 and request.data[1] in set(State) and not node.locked)
     return _programmed(request, node.state_change(State(request.data[1])))
 
 

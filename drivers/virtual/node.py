@@ -2,13 +2,14 @@
 
 import random
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, auto
 
 from drivers.virtual import memory as layout
 from drivers.virtual.memory import Change, Memory, Sums
 
 FT_6050 = 36
 RESET_POWER_UP = 0x01
+RESET_EXTERNAL = 0x02
 RESET_SOFTWARE = 0x14
 ERROR_APPLICATION_CHECKSUM = 152
 ERROR_CONFIGURATION_CHECKSUM = 153
@@ -64,10 +65,19 @@ class Variable:
 
 
 class DeviceKind(Enum):
-    """How a device is dealt with: as any Neuron device, or also by image update."""
+    """How a device is dealt with: as any Neuron device, also by image update, or only after a step by hand."""
 
     PLAIN = "plain"
     UPDATE = "update"
+    MODULE = "module"
+
+
+class _Release(Enum):
+    """How far a module has been released for commissioning. Survives a power failure."""
+
+    NONE = auto()
+    GIVEN = auto()  # its reset button was pressed
+    USED = auto()  # it has been commissioned since, and belongs to that site
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,7 @@ class Node:
         self.statistics = Statistics()
         self.volatile = Volatile()
         self.winks = 0
+        self._release = _Release.NONE if profile.kind is DeviceKind.MODULE else _Release.USED
         self._state = State.UNCONFIGURED
         self._variables = profile.variables
         self._domains: tuple[Domain | None, ...] = ()
@@ -177,6 +188,11 @@ class Node:
     def configured(self) -> bool:
         """Whether the tables are used."""
         return self._state in (State.CONFIGURED, State.HARD_OFFLINE)
+
+    @property
+    def locked(self) -> bool:
+        """Whether it lets nobody commission it until its reset button is pressed."""
+        return self._release is _Release.NONE
 
     @property
     def online(self) -> bool:
@@ -292,8 +308,16 @@ class Node:
         self.volatile = Volatile()
         self._clear_values()
 
+    def release(self) -> None:
+        """Let a module be commissioned, once."""
+        if self.profile.kind is DeviceKind.MODULE:
+            self._release = _Release.GIVEN
+
     def start(self, reset_cause: int) -> None:
-        """Begin anew after a reset; tables or programs that fail their checksum are not run on."""
+        """Begin anew after a reset; tables or programs that fail their checksum are not run on.
+
+        A module that has left its site is locked from then on.
+        """
         self.forget()
         self.statistics = Statistics(reset_cause=reset_cause)
         wrong = self.memory.wrong_sums()
@@ -304,6 +328,8 @@ class Node:
             self.error_log = ERROR_CONFIGURATION_CHECKSUM
             changes = () if not self.configured else (self.state_change(State.UNCONFIGURED),)
             self.commit(changes, Sums.CONFIGURATION)
+        if self.profile.kind is DeviceKind.MODULE and self._release is _Release.USED and not self.configured:
+            self._release = _Release.NONE
 
     def erase_configuration(self) -> None:
         """Forget the site: tables as made, unconfigured."""
@@ -347,6 +373,8 @@ class Node:
         stored = self.memory.read(layout.READ_ONLY + layout.STATE, 1)[0] & 7
         self._state = State(stored) if stored in set(State) else State.UNCONFIGURED
         self._domains = tuple(_parse_domain(self.domain_entry(index)) for index in range(layout.DOMAIN_COUNT))
+        if self._release is _Release.GIVEN and self.configured:
+            self._release = _Release.USED
         count = self.memory.read(layout.READ_ONLY + layout.FLAGS, 1)[0] & _VARIABLE_COUNT
         if count != len(self._variables):
             added = (Variable(output=index % 2 == 1) for index in range(len(self.profile.variables), count))

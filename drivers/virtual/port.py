@@ -11,6 +11,7 @@ from drivers.virtual.device import DEFAULT_TIMING, Device, Timing
 from drivers.virtual.interface import Family, Link, NetworkInterface
 from drivers.virtual.mip_u50 import MipU50
 from drivers.virtual.mip_u61 import MipU61
+from drivers.virtual.node import DeviceKind
 from drivers.virtual.pseudo_terminal import PseudoTerminal
 from drivers.virtual.timeline import LiveClock
 from drivers.virtual.traffic import UpdateTraffic
@@ -28,6 +29,7 @@ class Options:
     rate: str = "ft10"
     timing: Timing = DEFAULT_TIMING
     family: Family = Family.U50
+    kind: DeviceKind = DeviceKind.PLAIN
     mixed: bool = False
     updates: float = 0.0
 

@@ -170,13 +170,16 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
         "documentation": "",
         "application_sha256": hashlib.sha256().hexdigest(),
         "kind": "plain",
+        "locked": False,
         "update": None,
     }
     assert truth["channel"]["packets"] == 7
     assert 0.028 < truth["channel"]["busy_s"] < truth["channel"]["elapsed_s"]
 
+    assert field.tell(f"reset {uid}") == {"ok": True, "uid": uid}
     assert field.tell(f"power-off {uid}") == {"ok": True, "uid": uid, "powered": False}
     assert "powered off" in field.tell(f"press {uid}")["error"]
+    assert "powered off" in field.tell(f"reset {uid}")["error"]
     assert field.tell(f"power-on {uid}") == {"ok": True, "uid": uid, "powered": True}
 
     assert field.tell("faults loss=1") == {"ok": True, "faults": {"loss": 1.0, "corrupt": 0.0, "duplicate": 0.0}}
@@ -270,6 +273,16 @@ def test_a_building_of_one_seed_is_always_the_same_and_names_its_devices(directo
     assert sum(not device["powered"] for device in devices) == 3
 
 
+@pytest.mark.parametrize(("kind", "update"), [("plain", False), ("update", True), ("module", False)])
+def test_all_devices_are_of_the_kind_asked_for(directory: Path, kind: str, update: bool) -> None:
+    field = FieldProcess(directory, "--lon", "3", "--kind", kind, "--until-eof")
+    out, _ = field.process.communicate("truth\n")
+    for device in json.loads(out.splitlines()[-1])["devices"]:
+        assert (device["kind"], device["locked"]) == (kind, kind == "module")
+        empty = {"image_md5": None, "bank": "primary", "received": 0, "packets": 0}
+        assert device["update"] == (empty if update else None)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -277,6 +290,8 @@ def test_a_building_of_one_seed_is_always_the_same_and_names_its_devices(directo
         ["--lon", "many"],
         [],
         ["--lon", "1", "--rate", "warp"],
+        ["--lon", "1", "--kind", "toaster"],
+        ["--lon", "1", "--kind", "module", "--mix"],
         ["--lon", "1", "--updates", "-1"],
         ["--lon", "1"] * 65,
         ["--lon", "1", "--directory", "/proc/nowhere"],
