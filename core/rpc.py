@@ -277,6 +277,14 @@ class RemoveImage(Request[None]):
     image: str
 
 
+class AddType(Request[str]):
+    """Keep the description of a device type (its text) for the driver of a protocol; the result is its name."""
+
+    method = "type.add"
+    protocol: str
+    text: str
+
+
 class PauseMonitoring(Request[None]):
     """Pause or resume the monitoring of a port, or of all (None)."""
 

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -55,6 +55,7 @@ class Engine:
         self._directory = directory
         self.writer: Writer
         self.site: SiteSettings
+        self._types: dict[str, dict[str, str]] = {}
         self.ports: dict[str, OpenPort] = {}
         self.relicensed = asyncio.Event()
         """Set it when there is a new license, which may end sooner than the others, or somebody waits for a seat."""
@@ -119,10 +120,19 @@ class Engine:
             await self.writer.close()
 
     def _keep(self, port: Port, opened: Driver | None) -> None:
-        kind, on_state = registry.driver(port.protocol), partial(self._report_port, port)
-        keeper = PortKeeper(port, kind, lambda: self.site, on_state, partial(self._pressed, port.name), self._fault)
+        keeper = PortKeeper(
+            port,
+            registry.driver(port.protocol),
+            partial(self._settings, port.protocol),
+            partial(self._report_port, port),
+            partial(self._pressed, port.name),
+            self._fault,
+        )
         self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self._fault))
         keeper.start(opened)
+
+    def _settings(self, protocol: str) -> SiteSettings:
+        return replace(self.site, types=self._types.get(protocol, {}))
 
     async def _report_port(self, port: Port, state: PortState, detail: str) -> None:
         await self.writer.run(lambda tx: inventory.set_port_state(tx, port.id, state, detail))
@@ -196,7 +206,7 @@ class Engine:
                     value=url,
                     reason=f"it is there already as {known.keeper.port.name!r}",
                 )
-        opened = await kind.open(canonical, self.site)
+        opened = await kind.open(canonical, self._settings(kind.protocol))
         try:
             port = await self.writer.run(lambda tx: inventory.add_port(tx, name, canonical, kind.protocol))
         except BaseException:
@@ -214,12 +224,16 @@ class Engine:
                 await port.jobs.close()
                 await port.keeper.close()
 
-    async def load_site(self) -> None:
-        """Take over what is said of the site; open ports are opened afresh with it."""
+    async def load_site(self, protocol: str | None = None) -> None:
+        """Take over what is said of the site; open ports (of the protocol) are opened afresh with it."""
         async with self._changing_ports:
             self.site = addressing.settings(await self.read(views.site))
+            self._types = {}
+            for known in await self.read(views.device_types):
+                self._types.setdefault(known.protocol, {})[known.name] = known.text
             for port in self.ports.values():
-                await port.keeper.reopen()
+                if protocol in (None, port.keeper.kind.protocol):
+                    await port.keeper.reopen()
 
     def problems(self) -> dict[str, PortError]:
         """The ports that are not open, and why."""

@@ -309,6 +309,13 @@ async def _import(engine: Engine, request: rpc.ImportDevices, caller: Caller) ->
     )
 
 
+async def _add_type(engine: Engine, request: rpc.AddType, caller: Caller) -> str:
+    name = registry.driver(request.protocol).read_type(request.text)
+    await engine.writer.run(lambda tx: inventory.add_type(tx, request.protocol, name, request.text, caller.name))
+    await engine.load_site(request.protocol)
+    return name
+
+
 async def _stop_ignoring(engine: Engine, request: rpc.StopIgnoring, caller: Caller) -> None:
     known = await engine.read(views.ignored)
     uids = {request.uid}
@@ -378,6 +385,7 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.AddDevice: _add_device,
     rpc.EditDevice: _edit_device,
     rpc.ImportDevices: _import,
+    rpc.AddType: _add_type,
     rpc.StopIgnoring: _stop_ignoring,
     rpc.Acknowledge: _acknowledge,
     rpc.AddGroup: _add_group,

@@ -119,26 +119,28 @@ async def observe(tx: Transaction, device: int, found: Found) -> None:
     """Take over what a search saw of a device that no job is working on.
 
     A device that carries the address this site gave it is ours; one configured in any other way
-    was provisioned elsewhere. Where it could not be asked for its address, whose it is stays as it was.
+    was provisioned elsewhere. Where it could not be asked for its address, or does not know whether it is
+    provisioned, whose it is stays as it was.
     """
     row = await _row(
         tx,
-        "SELECT ours, address_key, address_parts, EXISTS (SELECT 1 FROM task WHERE device_id = d.id"
+        "SELECT state, ours, address_key, address_parts, EXISTS (SELECT 1 FROM task WHERE device_id = d.id"
         " AND state IN ('queued', 'running')) AS busy FROM device d WHERE id = ?",
         device,
     )
     if row["busy"]:
         return
     given = row["address_parts"] if row["address_key"] is not None else None
-    configured = found.state is NetworkState.PROVISIONED
-    if found.address is None:
+    state = row["state"] if found.state is None else found.state.value
+    configured = state == NetworkState.PROVISIONED.value
+    if found.address is None or found.state is None:
         ours = configured and bool(row["ours"])
     else:
         ours = configured and key(found.address.parts) == given
     await tx.db.execute(
         "UPDATE device SET program_id = coalesce(?, program_id), state = ?, ours = ?, application = ?,"
         " seen_at = ?, rev = ? WHERE id = ?",
-        (found.program_id, found.state.value, ours, found.application, tx.now, tx.rev, device),
+        (found.program_id, state, ours, found.application, tx.now, tx.rev, device),
     )
     if configured and not ours and found.address is not None:
         await set_address(tx, device, found.address)
@@ -209,6 +211,14 @@ async def remove_device(tx: Transaction, device: int, ignore_by: str | None) -> 
     await tx.db.execute("DELETE FROM device WHERE id = ?", (device,))
     await tx.db.execute("INSERT INTO removed (device_id, rev) VALUES (?, ?)", (device, tx.rev))
     await reseat(tx)
+
+
+async def add_type(tx: Transaction, protocol: str, name: str, text: str, operator: str) -> None:
+    """Keep a device type, in place of one of the same name."""
+    await tx.db.execute(
+        "INSERT OR REPLACE INTO device_type (protocol, name, text, added_at, added_by) VALUES (?, ?, ?, ?, ?)",
+        (protocol, name, text, tx.now, operator),
+    )
 
 
 async def stop_ignoring(tx: Transaction, uid: str) -> None:

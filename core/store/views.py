@@ -14,6 +14,7 @@ import aiosqlite
 from core.errors import FieldhandError, Kind
 from core.models import (
     Device,
+    DeviceType,
     Failure,
     Group,
     Health,
@@ -200,6 +201,12 @@ async def ignored(db: aiosqlite.Connection) -> list[Ignored]:
     """The devices that a search does not offer, by name."""
     rows = await db.execute_fetchall("SELECT * FROM ignored ORDER BY name, uid")
     return [Ignored(row["uid"], row["name"], row["protocol"], row["at"], row["by"]) for row in rows]
+
+
+async def device_types(db: aiosqlite.Connection) -> list[DeviceType]:
+    """The device types that were added, by protocol and name."""
+    rows = await db.execute_fetchall("SELECT * FROM device_type ORDER BY protocol, name")
+    return [DeviceType(row["protocol"], row["name"], row["text"], row["added_at"], row["added_by"]) for row in rows]
 
 
 async def images(db: aiosqlite.Connection) -> list[StoredImage]:

@@ -203,7 +203,7 @@ async def _discover(arguments: argparse.Namespace, session: Session) -> Exit:
         (
             device.found.uid,
             device.found.program_id,
-            device.found.state.value,
+            device.found.state.value if device.found.state else None,
             device.found.address.text if device.found.address else "",
             device.name,
             "ignored" if device.ignored else "known" if device.known else "adopted" if adopted else "new",
@@ -217,7 +217,7 @@ async def _discover(arguments: argparse.Namespace, session: Session) -> Exit:
             {
                 "uid": device.found.uid,
                 "program_id": device.found.program_id,
-                "state": device.found.state.value,
+                "state": device.found.state.value if device.found.state else None,
                 "application": device.found.application,
                 "address": dict(device.found.address.parts) if device.found.address else None,
                 "name": device.name,
