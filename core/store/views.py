@@ -7,7 +7,10 @@ Functions over a connection (`database.open_reader`). Rows carry `rev`: give the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 import aiosqlite
 
@@ -40,6 +43,8 @@ from core.models import (
 )
 from drivers.base import Address, NetworkState
 
+DEVICES_IN_A_PAGE: Final = 1000
+
 _DEVICE = """
     SELECT d.*, p.name AS port, g.name AS "group",
            t.job_id AS pending_job, j.action AS pending_action, t.state AS pending_state, t.step AS pending_step,
@@ -59,6 +64,21 @@ async def devices(db: aiosqlite.Connection, since: int = 0) -> list[Device]:
     """The devices that changed after the revision, in order of creation; all of them for 0."""
     rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY d.id", (since,))
     return [_device(row) for row in rows]
+
+
+async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIterator[list[Device]]:
+    """As `devices`, page by page: whoever reads a hundred thousand has to do other things in between."""
+    last = 0
+    while True:
+        rows = await db.execute_fetchall(
+            f"{_DEVICE} WHERE d.rev > ? AND d.id > ? ORDER BY d.id LIMIT ?", (since, last, DEVICES_IN_A_PAGE)
+        )
+        page = [_device(row) for row in rows]
+        if page:
+            yield page
+        if len(page) < DEVICES_IN_A_PAGE:
+            return
+        last = page[-1].id
 
 
 async def devices_by_id(db: aiosqlite.Connection, ids: Sequence[int]) -> list[Device]:
@@ -374,10 +394,10 @@ def _device(row: aiosqlite.Row) -> Device:
         id=row["id"],
         name=row["name"],
         uid=row["uid"] or "",
-        protocol=row["protocol"],
-        port=row["port"],
-        group=row["group"],
-        program_id=row["program_id"],
+        protocol=_shared(row["protocol"]),
+        port=_shared(row["port"]),
+        group=_shared(row["group"]),
+        program_id=_shared(row["program_id"]),
         state=state,
         ours=bool(row["ours"]),
         application=bool(row["application"]),
@@ -390,14 +410,33 @@ def _device(row: aiosqlite.Row) -> Device:
         seen_at=row["seen_at"],
         created_at=row["created_at"],
         rev=row["rev"],
-        type=row["type"],
-        location=row["location"],
+        type=_shared(row["type"]),
+        location=_shared(row["location"]),
         model=row["model"],
         firmware=row["firmware"],
-        points=tuple(json.loads(row["points"])),
-        carried=json.loads(row["carried"]),
+        points=_points(row["points"]),
+        carried=_carried(row["carried"]),
         interrupted=_interrupted(row["checkpoint"]),
     )
+
+
+_Shared = TypeVar("_Shared", str, str | None)
+
+
+@lru_cache(maxsize=4096)
+def _shared(text: _Shared) -> _Shared:
+    """One string for all the devices that have it: they share ports, groups and types by the thousand."""
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _points(written: str) -> tuple[str, ...]:
+    return tuple(json.loads(written))
+
+
+@lru_cache(maxsize=4096)
+def _carried(written: str) -> Mapping[str, str]:
+    return MappingProxyType(json.loads(written))
 
 
 def _interrupted(checkpoint: str | None) -> Interrupted | None:
