@@ -610,15 +610,17 @@ class LonDriver(Driver):
         return bool(places) and not any(place.same_place(entry) for place in places)
 
     async def _release(self, old: Dialogue, was: Identity, *, kept: bool) -> AsyncGenerator[StepEvent, None]:
-        """Keep the configuration of the old device, unless it has been, and take its address away.
+        """Keep the configuration of the old device and take its address away.
 
-        One that is unconfigured has given its address away already, in an attempt that was cut off or by a fault.
+        One that is unconfigured uses no address. It was released by an attempt that was cut off, or it has a fault:
+        then what was kept before is worth more than what it has now.
         """
         if was.configured or not kept:
             yield Step("save configuration of old device", StepClass.READ)
             yield await configuration.read(old, was)
-        async for event in self._leave_place(old, was):
-            yield event
+        if was.configured:
+            async for event in self._leave_place(old, was):
+                yield event
 
     async def _identify_if_there(self, dialogue: Dialogue) -> Identity | None:
         """Who it is, or None when it does not answer some short tries."""
