@@ -174,6 +174,14 @@ def test_anything_else_reports_nothing(packet: Packet) -> None:
     assert Reports(lambda: 0.0).of(packet) is None
 
 
+def test_the_selector_has_fourteen_bits_and_the_direction_is_none_of_them() -> None:
+    reports = Reports(lambda: 0.0)
+    for code in (b"\x81\x23", b"\xc1\x23"):
+        report = reports.of(update(ApplicationPdu(code + b"\x12\x34")))
+        assert report is not None
+        assert report.reading == Reading("nv selector 0123", "12 34")
+
+
 def test_a_repeated_message_is_reported_once_and_the_next_one_again() -> None:
     now = 0.0
     reports = Reports(lambda: now)

@@ -89,6 +89,26 @@ async def test_a_new_unit_takes_the_place_of_a_device_that_lives_or_does_not(fie
         assert (await driver.identify(new)).address == ADDRESS
 
 
+async def test_a_bad_channel_delays_a_replacement_and_does_not_spoil_it(field: Field) -> None:
+    async with opened(field) as driver:
+        old, new, *_ = await found_in(driver)
+        await events_of(driver.provision(Target(old, None, ADDRESS)))
+        await events_of(driver.restore(Target(old, snapshot=changed(await snapshot_of(driver, old)))))
+        kept = await snapshot_of(driver, old)
+        await field.tell("faults loss=0.05 corrupt=0.01 duplicate=0.02")
+        await events_of(driver.replace(Target(old, None, ADDRESS), uid=new))
+        assert without_place(await snapshot_of(driver, new)) == without_place(kept)
+
+
+async def test_discovery_tells_model_and_firmware(field: Field) -> None:
+    async with opened(field) as driver:
+        found = await found_in(driver)
+        assert {(device.model, device.firmware) for device in found.values()} == {(36, 21)}
+        uid = next(iter(found))
+        facts = facts_of(await events_of(driver.provision(Target(uid, None, ADDRESS))))
+        assert (facts.model, facts.firmware) == (36, 21)
+
+
 @pytest.mark.parametrize("field", [(2, *QUICK, "--kind", "module")], indirect=True)
 async def test_a_module_takes_a_place_only_after_somebody_has_pressed_its_reset_button(field: Field) -> None:
     async with opened(field) as driver:
