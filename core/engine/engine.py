@@ -20,6 +20,7 @@ from core import addressing, rpc
 from core.engine import registry
 from core.engine.found import described
 from core.engine.jobs import PortJobs
+from core.engine.monitoring import Monitoring
 from core.engine.ports import PortKeeper
 from core.engine.requests import HANDLERS, Caller
 from core.errors import FieldhandError, Kind
@@ -52,6 +53,7 @@ class Engine:
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
         self.writer: Writer
+        self.monitoring: Monitoring
         self.site: SiteSettings
         self.ports: dict[str, OpenPort] = {}
         self.relicensed = asyncio.Event()
@@ -71,6 +73,8 @@ class Engine:
         engine.writer = await open_writer(
             directory.store, lambda rev: engine.tell(rpc.StoreChanged(rev=rev)), engine._fault
         )
+        engine.monitoring = Monitoring(directory.store, engine.writer, engine.tell, engine._fault)
+        engine.subscribe(engine.monitoring.heard)
         try:
             await engine._start()
             yield engine
@@ -94,6 +98,7 @@ class Engine:
         if interrupted:
             logger.warning("taking up %d tasks that were cut off", len(interrupted))
         await self.load_site()
+        await self.monitoring.start()
         for port in await self.read(views.ports):
             try:
                 self._keep(port, None)
@@ -108,6 +113,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         try:
+            await self.monitoring.close()
             for port in self.ports.values():
                 await port.jobs.close()
                 await port.keeper.close()
@@ -118,8 +124,10 @@ class Engine:
 
     def _keep(self, port: Port, opened: Driver | None) -> None:
         kind, on_state = registry.driver(port.protocol), partial(self._report_port, port)
-        keeper = PortKeeper(port, kind, lambda: self.site, on_state, partial(self._pressed, port.name), self._fault)
+        on_pin, on_report = partial(self._pressed, port.name), partial(self.monitoring.reported, port.name)
+        keeper = PortKeeper(port, kind, lambda: self.site, on_state, on_pin, on_report, self._fault)
         self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self._fault))
+        self.monitoring.watch(keeper)
         keeper.start(opened)
 
     async def _report_port(self, port: Port, state: PortState, detail: str) -> None:
@@ -150,6 +158,7 @@ class Engine:
 
     async def _announce(self, port: str, found: Found) -> None:
         devices = await self.read(lambda db: described(db, [found]))
+        self.monitoring.pressed(port, devices[0])
         self.tell(rpc.PinPressed(port=port, device=devices[0]))
 
     async def _watch_expiry(self) -> None:
@@ -205,6 +214,7 @@ class Engine:
             await self.writer.run(lambda tx: inventory.remove_port(tx, name))
             port = self.ports.pop(name, None)
             if port is not None:
+                await self.monitoring.forget(name)
                 await port.jobs.close()
                 await port.keeper.close()
 

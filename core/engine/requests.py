@@ -19,8 +19,8 @@ from core.engine import registry
 from core.engine.found import described
 from core.errors import FieldhandError, Kind
 from core.lifecycle import Circumstances
-from core.models import Device, License, Port, TaskState
-from core.store import inventory, journal, views
+from core.models import Device, Event, License, Port, PortMonitoring, TaskState
+from core.store import inventory, journal, monitoring, views
 from core.store.database import Transaction
 from core.store.inventory import NewDevice
 from core.store.journal import AddressSource
@@ -59,7 +59,12 @@ async def _stop(engine: Engine, request: rpc.StopWorker, caller: Caller) -> None
 async def _edit_site(engine: Engine, request: rpc.EditSite, caller: Caller) -> None:
     name = None if request.name is None else text.name("site", request.name)
     domain = None if request.domain is None else addressing.domain(request.domain).hex().upper()
-    await engine.writer.run(lambda tx: inventory.edit_site(tx, name, domain))
+
+    async def edit(tx: Transaction) -> None:
+        await inventory.edit_site(tx, name, domain)
+        await monitoring.edit_rules(tx, request.pausing, request.pause_above, request.poll_seconds)
+
+    await engine.writer.run(edit)
     if domain is not None:
         await engine.load_site()
 
@@ -75,6 +80,7 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
     action = _action(request.action)
     parameters = _parameters(action, request.parameters)
     devices, subject = await _selected(tx, request.selection)
+    site = await views.site(tx.db)
     conditions = planning.Conditions(
         circumstances=Circumstances(
             capabilities={name: kind.capabilities for name, kind in registry.drivers().items()},
@@ -82,6 +88,9 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         ),
         seconds_per_device=registry.seconds_per_device(),
         seats=await views.seats(tx.db, tx.now),
+        events_per_second={name: engine.monitoring.expected(name) for name in engine.ports},
+        pausing=site.pausing,
+        pause_above=site.pause_above,
     )
     return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
 
@@ -111,7 +120,17 @@ async def _write_job(
         if action.address is AddressUse.ASSIGN
     }
     priority = Priority.INTERACTIVE if interactive else Priority.JOB
-    return await journal.start_job(tx, plan, caller.name, priority, sources), plan
+    pauses = _pauses(plan, request.pause)
+    return await journal.start_job(tx, plan, caller.name, priority, sources, pauses), plan
+
+
+def _pauses(plan: planning.Plan, wanted: bool | None) -> bool:
+    """Whether a job pauses monitoring: as the operator wants it, else as its plan proposes."""
+    if plan.monitoring is not None:
+        return plan.monitoring.pauses if wanted is None else wanted
+    if wanted:
+        raise FieldhandError(Kind.INVALID, what="pause", value="yes", reason=f"{plan.action} never pauses monitoring")
+    return False
 
 
 def _refuse(engine: Engine, action: Action, plan: planning.Plan) -> NoReturn:
@@ -228,6 +247,21 @@ async def _adopt(engine: Engine, request: rpc.Adopt, caller: Caller) -> tuple[in
     return await engine.writer.run(adopt)
 
 
+# ---- monitoring
+
+
+async def _pause_monitoring(engine: Engine, request: rpc.PauseMonitoring, caller: Caller) -> None:
+    await engine.writer.run(lambda tx: monitoring.pause(tx, request.port, request.paused))
+
+
+async def _read_monitoring(engine: Engine, request: rpc.ReadMonitoring, caller: Caller) -> tuple[PortMonitoring, ...]:
+    return engine.monitoring.measured(await engine.read(views.ports))
+
+
+async def _read_events(engine: Engine, request: rpc.ReadEvents, caller: Caller) -> tuple[Event, ...]:
+    return engine.monitoring.events.after(request.since, request.limit)
+
+
 # ---- devices and groups
 
 
@@ -320,6 +354,9 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.RetryJob: _retry_job,
     rpc.AddPort: _add_port,
     rpc.RemovePort: _remove_port,
+    rpc.PauseMonitoring: _pause_monitoring,
+    rpc.ReadMonitoring: _read_monitoring,
+    rpc.ReadEvents: _read_events,
     rpc.Discover: _discover,
     rpc.Adopt: _adopt,
     rpc.AddDevice: _add_device,

@@ -47,15 +47,18 @@ async def start_job(
     operator: str,
     priority: Priority,
     addresses: Mapping[str, AddressSource] | None,
+    pauses: bool = False,
 ) -> int:
     """Write down a whole job before anything of it is done: its tasks, and the addresses it will give.
 
     `addresses` (by protocol) when the action assigns them; a device that holds one from an earlier
-    attempt keeps it. Raises NOT_ALLOWED when addresses run out.
+    attempt keeps it. `pauses`: it holds the monitoring of its ports while it runs. Raises NOT_ALLOWED
+    when addresses run out.
     """
     cursor = await tx.db.execute(
-        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, created_at, rev)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
+        "INSERT INTO job"
+        " (action, title, subject, parameters, state, operator, cancelling, priority, created_at, pauses, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
         (
             plan.action,
             f"{plan.title}: {plan.subject}" if plan.subject else plan.title,
@@ -65,6 +68,7 @@ async def start_job(
             operator,
             priority,
             tx.now,
+            pauses,
             tx.rev,
         ),
     )

@@ -1,0 +1,76 @@
+"""Changes that monitoring makes: what a poll told, who was seen, what is paused. Each function is one mutation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.models import Device, Health, Pausing
+from core.store import inventory, views
+from core.store.database import Transaction
+from drivers.base import Facts, Found
+
+
+async def polled(
+    tx: Transaction, device: int, asked_at: float, health: Health, facts: Facts | None
+) -> tuple[Device, Device] | None:
+    """Take over what a poll told of a device (None: it did not answer): the device before, and after.
+
+    None where a job has it, had it since it was asked, or it is gone: then what the poll saw is of another time.
+    """
+    free = (
+        "SELECT 1 FROM device d WHERE d.id = ? AND NOT EXISTS (SELECT 1 FROM task t WHERE t.device_id = d.id"
+        " AND (t.state IN ('queued', 'running') OR t.finished_at >= ?))"
+    )
+    if not list(await tx.db.execute_fetchall(free, (device, asked_at))):
+        return None
+    (before,) = await views.devices_by_id(tx.db, [device])
+    if facts is not None:
+        await inventory.observe(tx, device, _as_found(before, facts))
+        await tx.db.execute(
+            "UPDATE device SET marginal = coalesce(?, marginal), model = coalesce(?, model),"
+            " firmware = coalesce(?, firmware), seen_at = ? WHERE id = ?",
+            (facts.marginal, facts.model, facts.firmware, tx.now, device),
+        )
+    await tx.db.execute("UPDATE device SET health = ?, rev = ? WHERE id = ?", (health.value, tx.rev, device))
+    (after,) = await views.devices_by_id(tx.db, [device])
+    return before, after
+
+
+def _as_found(device: Device, facts: Facts) -> Found:
+    """The facts as a search would have told them; what was not looked at is as it was."""
+    return Found(
+        uid=device.uid,
+        program_id=facts.program_id,
+        state=facts.state or device.state,
+        address=facts.address,
+        application=device.application if facts.application is None else facts.application,
+    )
+
+
+async def seen(tx: Transaction, times: Mapping[int, float]) -> None:
+    """When these devices were seen last."""
+    await tx.db.executemany(
+        "UPDATE device SET seen_at = ?, rev = ? WHERE id = ? AND (seen_at IS NULL OR seen_at < ?)",
+        [(at, tx.rev, device, at) for device, at in times.items()],
+    )
+
+
+async def pause(tx: Transaction, port: str | None, paused: bool) -> None:
+    """Pause or resume a port by hand, or all of them; raises UNKNOWN_PORT."""
+    if port is not None:
+        await views.port(tx.db, port)
+    await tx.db.execute(
+        "UPDATE port SET paused = ?, rev = ? WHERE paused <> ? AND (? IS NULL OR name = ?)",
+        (paused, tx.rev, paused, port, port),
+    )
+
+
+async def edit_rules(
+    tx: Transaction, pausing: Pausing | None, pause_above: float | None, poll_seconds: float | None
+) -> None:
+    """Change how the site is monitored; None leaves as it is."""
+    await tx.db.execute(
+        "UPDATE site SET pausing = coalesce(?, pausing), pause_above = coalesce(?, pause_above),"
+        " poll_seconds = coalesce(?, poll_seconds)",
+        (pausing, pause_above, poll_seconds),
+    )
