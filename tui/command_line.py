@@ -27,6 +27,7 @@ SUBJECTS: Final = {
     "actions": set[str](),  # one command for each entry of the catalogue
     "jobs": {"jobs"},
     "licenses": {"license"},
+    "monitoring": {"monitoring", "events"},
     "site": {"port", "site", "status", "worker"},
 }
 """Which module of tui.commands brings which commands, so that a listing loads only what it needs."""

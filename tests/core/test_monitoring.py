@@ -328,7 +328,9 @@ async def test_the_record_follows_what_a_device_says_of_itself(site: Site) -> No
     await until_nobody_is_polled(site)
 
 
-async def test_an_answer_from_before_a_job_does_not_undo_what_the_job_did(site: Site) -> None:
+async def test_an_answer_from_before_a_job_does_not_undo_what_the_job_did(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (device,) = await monitored_site(site, "A1")
     there = site.world.device("A1")
     there.hang("poll")
@@ -342,7 +344,7 @@ async def test_an_answer_from_before_a_job_does_not_undo_what_the_job_did(site: 
         await judged(*arguments)
         concluded.set()
 
-    site.engine.monitoring.judge = judge  # type: ignore[method-assign]
+    monkeypatch.setattr(site.engine.monitoring, "judge", judge)
     there.let_go()
     await concluded.wait()
     after = await site.device(device)
