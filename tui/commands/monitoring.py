@@ -65,7 +65,7 @@ def event_as_json(event: Event) -> dict[str, Any]:
 def event_as_text(event: Event) -> str:
     """An event on one line."""
     at = datetime.fromtimestamp(event.at).astimezone().strftime("%H:%M:%S")
-    return printable(f"{at} {event.kind.value:<10} {event.name or event.port}: {event.text}")
+    return f"{at} {event.kind.value:<10} {printable(f'{event.name or event.port}: {event.text}')}"
 
 
 async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
