@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,7 @@ class Watched:
     def __init__(self) -> None:
         self.ports: dict[str, Port] = {}
         self._devices: dict[int, Device] = {}
+        self._to_poll: dict[str | None, dict[int, Device]] = {}
         self._speakers: dict[tuple[str | None, str], Device] = {}
         """By port, and UID or address."""
 
@@ -75,24 +76,23 @@ class Watched:
         changed = list(changed)
         for number in (*removed, *(device.id for device in changed)):
             if (gone := self._devices.pop(number, None)) is not None:
+                self._to_poll.get(gone.port, {}).pop(number, None)
                 for name in _names(gone):
                     self._speakers.pop(name, None)
         for device in changed:
             self._devices[device.id] = device
             self._speakers |= dict.fromkeys(_names(device), device)
-
-    def get(self, device: int) -> Device | None:
-        """The device as the store has it."""
-        return self._devices.get(device)
+            if monitored(device) and device.pending is None:
+                self._to_poll.setdefault(device.port, {})[device.id] = device
 
     def speaker(self, port: str, uid: str | None, parts: str | None = None) -> Device | None:
         """Whose UID or address (by `addressing.key`) this is on a port."""
         by_uid = self._speakers.get((port, uid)) if uid is not None else None
         return by_uid or (self._speakers.get((port, parts)) if parts is not None else None)
 
-    def to_poll(self, port: str) -> list[Device]:
-        """The devices of a port that are to be polled."""
-        return [device for device in self._devices.values() if device.port == port and _to_be_polled(device)]
+    def to_poll(self, port: str) -> Mapping[int, Device]:
+        """The devices of a port that are to be polled, by id; no job has any of them."""
+        return self._to_poll.get(port, {})
 
     def paused(self, port: str) -> str:
         """Why a port is paused; one that is not known yet is not."""
@@ -105,10 +105,6 @@ def _names(device: Device) -> list[tuple[str | None, str]]:
     if device.address is not None and device.ours:
         names.append(key(device.address.parts))  # which looks like no UID: it is a JSON object
     return [(device.port, name) for name in names]
-
-
-def _to_be_polled(device: Device) -> bool:
-    return monitored(device) and device.pending is None
 
 
 class Monitoring:
@@ -215,16 +211,15 @@ class Monitoring:
         """It is there; nothing else has changed."""
         self._seen[device.id] = time.time()
 
-    async def judge(self, port: str, device: Device, asked_at: float, unanswered: int, facts: Facts | None) -> None:
-        """Draw the conclusions from a poll: at once where anything changes."""
-        known = self.watched.get(device.id) or device
-        after = health(known.health, unanswered)
-        if after is known.health and (facts is None or not _tells_news(known, facts)):
+    async def judge(self, port: str, device: Device, unanswered: int, facts: Facts | None) -> None:
+        """Draw the conclusions from a poll of the device as it was then: at once where anything changes."""
+        now = health(device.health, unanswered)
+        if now is device.health and (facts is None or not _tells_news(device, facts)):
             if facts is not None:
                 self.saw(device)
             return
-        change = await self._writer.run(lambda tx: monitoring.polled(tx, device.id, asked_at, after, facts))
-        for text in changes(*change) if change is not None else ():
+        after = await self._writer.run(lambda tx: monitoring.polled(tx, device, now, facts))
+        for text in changes(device, after) if after is not None else ():
             self.note(EventKind.HEALTH, port, device, text)
 
     # ---- following the store
@@ -312,7 +307,7 @@ class PortMonitor:
         self._asking: set[int] = set()
         """Who is being asked just now."""
         self._paused_at = 0.0
-        """What was asked before then is not judged."""
+        """By the loop's clock: what was asked before then is not judged."""
         self._places = asyncio.Semaphore(POLLS_AT_ONCE)
         self._faults: set[str] = set()
         """Faults of the driver that are in the log: each is there once, not at every poll."""
@@ -324,7 +319,7 @@ class PortMonitor:
     def wake(self) -> None:
         """The store has changed."""
         if self._paused:
-            self._paused_at = time.time()
+            self._paused_at = asyncio.get_running_loop().time()
             self._unanswered.clear()
         self._changed.set()
 
@@ -356,16 +351,15 @@ class PortMonitor:
                 else:
                     await self._changed.wait()
 
-    def _next(self) -> list[Device]:
+    def _next(self) -> list[int]:
         """Who is to be asked in the next round, those first who have waited longest."""
         if self._paused:
             return []
         devices = self._site.watched.to_poll(self._port)
-        self._asked = {device.id: self._asked.get(device.id, 0.0) for device in devices}
-        waiting = [device for device in devices if device.id not in self._asking]
-        return sorted(waiting, key=lambda device: self._asked[device.id])
+        self._asked = {device: self._asked.get(device, 0.0) for device in devices}
+        return sorted(devices.keys() - self._asking, key=lambda device: (self._asked[device], device))
 
-    async def _round(self, driver: Driver, devices: list[Device], polls: asyncio.TaskGroup) -> None:
+    async def _round(self, driver: Driver, devices: list[int], polls: asyncio.TaskGroup) -> None:
         """Ask everybody once, evenly over the time of a round; ends early when there is reason to begin anew."""
         rhythm = self._site.site.poll_seconds
         interval = max(1 / driver.polls_per_second, rhythm / len(devices))
@@ -375,15 +369,15 @@ class PortMonitor:
             return self._paused or self._lost is driver or self._site.site.poll_seconds != rhythm
 
         due = loop.time()
-        for device in devices:
+        for number in devices:
             await self._places.acquire()
-            known = self._site.watched.get(device.id)
-            if over() or known is None or not _to_be_polled(known):
+            device = self._site.watched.to_poll(self._port).get(number)
+            if over() or device is None:
                 self._places.release()
                 continue
-            self._asked[device.id] = loop.time()
-            self._asking.add(device.id)
-            polls.create_task(self._poll(driver, known))
+            self._asked[number] = loop.time()
+            self._asking.add(number)
+            polls.create_task(self._poll(driver, device))
             due = max(due + interval, loop.time())
             if await self._interrupted(due, over):
                 return
@@ -400,7 +394,7 @@ class PortMonitor:
         return True
 
     async def _poll(self, driver: Driver, device: Device) -> None:
-        asked_at = time.time()
+        asked_at = asyncio.get_running_loop().time()
         seen: list[Facts | Reading] = []
         answered = True
         try:
@@ -427,20 +421,14 @@ class PortMonitor:
             self._asking.discard(device.id)
             self._changed.set()
         if not self._paused and asked_at > self._paused_at:
-            await self._conclude(device, asked_at, seen, answered or bool(seen))
+            await self._conclude(device, seen, answered or bool(seen))
 
-    async def _conclude(self, device: Device, asked_at: float, seen: list[Facts | Reading], answered: bool) -> None:
+    async def _conclude(self, device: Device, seen: list[Facts | Reading], answered: bool) -> None:
         self._unanswered[device.id] = 0 if answered else self._unanswered.get(device.id, 0) + 1
         for event in seen:
             self._site.note(EventKind.POLL, self._port, device, in_words(event))
-        facts = [event for event in seen if isinstance(event, Facts)]
-        await self._site.judge(
-            self._port,
-            device,
-            asked_at,
-            self._unanswered[device.id],
-            (facts[-1] if facts else Facts()) if answered else None,
-        )
+        facts = next((event for event in seen if isinstance(event, Facts)), Facts()) if answered else None
+        await self._site.judge(self._port, device, self._unanswered[device.id], facts)
 
     def _log(self, problem: Exception) -> None:
         said = f"{type(problem).__name__}: {problem}"

@@ -10,30 +10,25 @@ from core.store.database import Transaction
 from drivers.base import Facts, Found
 
 
-async def polled(
-    tx: Transaction, device: int, asked_at: float, health: Health, facts: Facts | None
-) -> tuple[Device, Device] | None:
-    """Take over what a poll told of a device (None: it did not answer): the device before, and after.
+async def polled(tx: Transaction, asked: Device, health: Health, facts: Facts | None) -> Device | None:
+    """Take over what a poll told of a device (None: it did not answer): the device as it is then.
 
-    None where a job has it, had it since it was asked, or it is gone: then what the poll saw is of another time.
+    `asked` is the device as it was when it was asked. None where its row has changed since, for instance because a
+    job has it, or it is gone: then what the poll saw may be of another time, and the next one tells.
     """
-    free = (
-        "SELECT 1 FROM device d WHERE d.id = ? AND NOT EXISTS (SELECT 1 FROM task t WHERE t.device_id = d.id"
-        " AND (t.state IN ('queued', 'running') OR t.finished_at >= ?))"
-    )
-    if not list(await tx.db.execute_fetchall(free, (device, asked_at))):
+    same = "SELECT 1 FROM device WHERE id = ? AND rev = ?"
+    if not list(await tx.db.execute_fetchall(same, (asked.id, asked.rev))):
         return None
-    (before,) = await views.devices_by_id(tx.db, [device])
     if facts is not None:
-        await inventory.observe(tx, device, _as_found(before, facts))
+        await inventory.observe(tx, asked.id, _as_found(asked, facts))
         await tx.db.execute(
             "UPDATE device SET marginal = coalesce(?, marginal), model = coalesce(?, model),"
             " firmware = coalesce(?, firmware), seen_at = ? WHERE id = ?",
-            (facts.marginal, facts.model, facts.firmware, tx.now, device),
+            (facts.marginal, facts.model, facts.firmware, tx.now, asked.id),
         )
-    await tx.db.execute("UPDATE device SET health = ?, rev = ? WHERE id = ?", (health.value, tx.rev, device))
-    (after,) = await views.devices_by_id(tx.db, [device])
-    return before, after
+    await tx.db.execute("UPDATE device SET health = ?, rev = ? WHERE id = ?", (health.value, tx.rev, asked.id))
+    (after,) = await views.devices_by_id(tx.db, [asked.id])
+    return after
 
 
 def _as_found(device: Device, facts: Facts) -> Found:
