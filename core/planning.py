@@ -7,13 +7,13 @@ and it is what `--dry-run` prints.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.actions import Action, Scope
 from core.lifecycle import Circumstances, Standing, is_told_of_removal, refusal, standing
-from core.models import Device, Seats
+from core.models import Device, Pausing, Seats
 
 PORT_OVERHEAD_SECONDS = 0.3
 """What a job takes on a port beside its devices: starting, journal, the last answer."""
@@ -83,7 +83,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The circumstances of planning: what protocols can do and how fast, and the license seats."""
+    """The circumstances of planning: what protocols can do and how fast, the license seats, and monitoring."""
 
     circumstances: Circumstances
     seconds_per_device: Mapping[tuple[str, str], float]
@@ -91,6 +91,10 @@ class Conditions:
     seats: Seats
     found_again: frozenset[str] = frozenset()
     """Protocols in whose networks a device that is still there is found again after its removal (DMM)."""
+    events_per_second: Mapping[str, float] = field(default_factory=dict)
+    """By port."""
+    pausing: Pausing = Pausing.ASK
+    pause_above: float = 10.0
 
 
 def plan(
@@ -135,6 +139,17 @@ def plan(
         seconds=round(max(seconds.values()) + PORT_OVERHEAD_SECONDS, 1) if seconds else 0.0,
         warnings=tuple(warnings),
         asks=action.asks(scope, len(devices)),
+        monitoring=_monitoring(seconds, conditions) if action.pauses_monitoring else None,
+    )
+
+
+def _monitoring(ports: Iterable[str], conditions: Conditions) -> MonitoringPlan:
+    events = sum(conditions.events_per_second.get(port, 0.0) for port in ports)
+    above = events > conditions.pause_above
+    return MonitoringPlan(
+        events_per_second=round(events, 1),
+        pauses=above and conditions.pausing is not Pausing.NEVER,
+        asks=above and conditions.pausing is Pausing.ASK,
     )
 
 

@@ -20,6 +20,7 @@ from core import addressing, rpc
 from core.engine import registry
 from core.engine.found import described
 from core.engine.jobs import PortJobs
+from core.engine.monitoring import Monitoring
 from core.engine.ports import PortKeeper
 from core.engine.requests import HANDLERS, Caller
 from core.errors import FieldhandError, Kind
@@ -54,6 +55,7 @@ class Engine:
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
         self.writer: Writer
+        self.monitoring: Monitoring
         self.site: SiteSettings
         self._types: dict[str, dict[str, str]] = {}
         self.ports: dict[str, OpenPort] = {}
@@ -74,6 +76,8 @@ class Engine:
         engine.writer = await open_writer(
             directory.store, lambda rev: engine.tell(rpc.StoreChanged(rev=rev)), engine._fault
         )
+        engine.monitoring = Monitoring(directory.store, engine.writer, engine.tell, engine._fault)
+        engine.subscribe(engine.monitoring.heard)
         try:
             await engine._start()
             yield engine
@@ -97,6 +101,7 @@ class Engine:
         if interrupted:
             logger.warning("taking up %d tasks that were cut off", len(interrupted))
         await self.load_site()
+        await self.monitoring.start()
         for port in await self.read(views.ports):
             try:
                 self._keep(port, None)
@@ -111,6 +116,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         try:
+            await self.monitoring.close()
             for port in self.ports.values():
                 await port.jobs.close()
                 await port.keeper.close()
@@ -126,9 +132,11 @@ class Engine:
             partial(self._settings, port.protocol),
             partial(self._report_port, port),
             partial(self._pressed, port.name),
+            partial(self.monitoring.reported, port.name),
             self._fault,
         )
         self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self._fault))
+        self.monitoring.watch(keeper)
         keeper.start(opened)
 
     def _settings(self, protocol: str) -> SiteSettings:
@@ -162,6 +170,7 @@ class Engine:
 
     async def _announce(self, port: str, found: Found) -> None:
         devices = await self.read(lambda db: described(db, [found]))
+        self.monitoring.pressed(port, devices[0])
         self.tell(rpc.PinPressed(port=port, device=devices[0]))
 
     async def _watch_seats(self) -> None:
@@ -221,6 +230,7 @@ class Engine:
             await self.writer.run(lambda tx: inventory.remove_port(tx, name))
             port = self.ports.pop(name, None)
             if port is not None:
+                await self.monitoring.forget(name)
                 await port.jobs.close()
                 await port.keeper.close()
 

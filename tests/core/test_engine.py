@@ -616,8 +616,9 @@ async def test_a_license_that_ends_sooner_than_the_others_is_watched_too(
         pass  # until the watch looks again when this one has ended
 
 
-def test_only_greeting_and_planning_change_nothing() -> None:
-    assert {request.method for request in HANDLERS if not request.changes} == {"hello", "plan"}
+def test_only_greeting_planning_and_reading_change_nothing() -> None:
+    reading = {"hello", "plan", "monitoring.read", "events.read"}
+    assert {request.method for request in HANDLERS if not request.changes} == reading
 
 
 async def test_a_viewer_may_look_but_not_change_anything(site: Site) -> None:
