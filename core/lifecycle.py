@@ -66,6 +66,9 @@ def reason(device: Device) -> str:
             return device.marginal
         case Status.UNLICENSED:
             return "no license seat"
+        case Status.NO_APPLICATION if device.interrupted:
+            cut_off = device.interrupted
+            return f"load of {cut_off.image} cut off at {cut_off.percent} %: resume load"
         case _:
             return ""
 
@@ -125,6 +128,6 @@ def refusal(action: Action, device: Device, circumstances: Circumstances) -> str
     where = standing(device)
     if where not in action.offered_in:
         return where.value
-    if action.resumes and device.interrupted is None:
+    if action.resumes and (device.interrupted is None or device.interrupted.action != action.capability.value):
         return "nothing was cut off"
     return None

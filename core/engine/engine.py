@@ -19,6 +19,7 @@ import aiosqlite
 from core import addressing, rpc
 from core.engine import registry
 from core.engine.found import described
+from core.engine.images import Images
 from core.engine.jobs import PortJobs
 from core.engine.ports import PortKeeper
 from core.engine.requests import HANDLERS, Caller
@@ -52,6 +53,7 @@ class Engine:
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
         self.writer: Writer
+        self.images: Images
         self.site: SiteSettings
         self.ports: dict[str, OpenPort] = {}
         self.relicensed = asyncio.Event()
@@ -71,6 +73,7 @@ class Engine:
         engine.writer = await open_writer(
             directory.store, lambda rev: engine.tell(rpc.StoreChanged(rev=rev)), engine._fault
         )
+        engine.images = Images(directory.images, engine.writer)
         try:
             await engine._start()
             yield engine
@@ -93,6 +96,7 @@ class Engine:
         interrupted = await self.writer.run(journal.recover)
         if interrupted:
             logger.warning("taking up %d tasks that were cut off", len(interrupted))
+        await self.images.start()
         await self.load_site()
         for port in await self.read(views.ports):
             try:
@@ -119,7 +123,7 @@ class Engine:
     def _keep(self, port: Port, opened: Driver | None) -> None:
         kind, on_state = registry.driver(port.protocol), partial(self._report_port, port)
         keeper = PortKeeper(port, kind, lambda: self.site, on_state, partial(self._pressed, port.name), self._fault)
-        self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self._fault))
+        self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self.images, self._fault))
         keeper.start(opened)
 
     async def _report_port(self, port: Port, state: PortState, detail: str) -> None:
