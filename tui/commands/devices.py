@@ -12,6 +12,7 @@ from core import lifecycle
 from core.errors import Exit, FieldhandError
 from core.models import Device
 from core.store import views
+from tui.commands import records
 from tui.commands.parsing import Commands
 from tui.commands.session import Session, fields, note, table
 
@@ -36,6 +37,7 @@ def add(commands: Commands) -> None:
     editing.add_argument("device")
     for name in ("--name", "--uid", "--port", "--program-id"):
         editing.add_argument(name)
+    records.add(device)
 
     search = commands.add("discover", _discover, "search a port for devices")
     search.add_argument("port")
@@ -103,15 +105,26 @@ async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
     async with session.store() as db:
         device = await find(db, arguments.device)
         done = await views.tasks_of_device(db, device.id)
+        saved = await views.snapshots(db, device.id)
     seen = datetime.fromtimestamp(device.seen_at, UTC).isoformat(timespec="seconds") if device.seen_at else None
     shown = as_json(device) | {"reason": lifecycle.reason(device), "marginal": device.marginal, "seen": seen}
+    shown |= {"model": device.model, "firmware": device.firmware}
+    cut_off, snapshots = records.interrupted_as_json(device), records.snapshots_as_json(saved)
     history = table(
         ((job.id, job.title, job.operator, task.state.value, task.reason) for job, task in done),
         ("Job", "Action", "Operator", "Outcome", "Reason"),
         "nothing was done to it yet",
     )
-    text = fields(shown | {"address": device.address.text if device.address else None})
-    session.say(f"{text}\n\n{history}", shown | {"marginal": bool(device.marginal)})
+    text = fields(
+        shown
+        | {
+            "address": device.address.text if device.address else None,
+            "interrupted": f"{cut_off['action']} of {cut_off['image']} at {cut_off['percent']} %" if cut_off else None,
+            "snapshots": ", ".join(f"{snapshot['taken']} of {snapshot['uid']}" for snapshot in snapshots),
+        }
+    )
+    data = shown | {"marginal": bool(device.marginal), "interrupted": cut_off, "snapshots": snapshots}
+    session.say(f"{text}\n\n{history}", data)
     return Exit.DONE
 
 
