@@ -66,9 +66,8 @@ def reason(device: Device) -> str:
             return device.marginal
         case Status.UNLICENSED:
             return "no license seat"
-        case Status.NO_APPLICATION if device.interrupted:
-            cut_off = device.interrupted
-            return f"load of {cut_off.image} cut off at {cut_off.percent} %: resume load"
+        case Status.NO_APPLICATION if device.interrupted and device.interrupted.image:
+            return f"load of {device.interrupted.image} cut off at {device.interrupted.percent} %: resume load"
         case _:
             return ""
 

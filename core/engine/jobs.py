@@ -38,7 +38,6 @@ from drivers.base import (
     Progress,
     Snapshot,
     Step,
-    StepClass,
 )
 
 logger = logging.getLogger(__name__)
@@ -201,9 +200,11 @@ class _Walk:
         self._kept = Facts()
         """What of the facts is in the record already."""
         self._pace = Pace()
-        self._percent = task.cut_off.percent if task.cut_off else 0
-        self._reached: int | None = None
-        """The percentage of the last checkpoint."""
+        self._percent = 0
+        self._reached: StoredCheckpoint | None = None
+        """The last checkpoint of this attempt."""
+        self._midway = False
+        """Stopped at a checkpoint, in the middle of a step."""
         self._progress_due = 0.0
 
     async def through(self, cancelled: Callable[[], bool]) -> bool:
@@ -221,10 +222,11 @@ class _Walk:
                     case Progress():
                         await self._show(event)
                     case Facts():
-                        self._learn(event)
+                        await self._learn(event)
                     case Checkpoint():
                         await self._writer.run(partial(self._mark, event))
                         if cancelled():
+                            self._midway = True
                             return False
                     case Snapshot():
                         await self._writer.run(partial(journal.keep_snapshot, task=self._task, snapshot=event))
@@ -242,6 +244,8 @@ class _Walk:
         else:
             raise FieldhandError(Kind.NOT_ALLOWED, reason="there is nothing to go on with")
         self._image = await self._images.read(task.job, sha256)
+        if task.cut_off is not None and task.cut_off.sha256 == sha256:
+            self._percent = task.cut_off.percent
         return {"image": self._image, "force": self._force}
 
     async def done(self) -> None:
@@ -256,10 +260,13 @@ class _Walk:
     async def cancelled(self) -> None:
         """The operator stopped it."""
 
+        where = f" at {self._reached.percent} % of {self._reached.image}" if self._reached and self._image else ""
+
         async def end(tx: Transaction) -> None:
-            await self._end_step(tx, StepState.DONE if self._reached is None else StepState.INTERRUPTED, "")
+            state = StepState.INTERRUPTED if self._midway else StepState.DONE
+            await self._end_step(tx, state, "stopped by the operator" if self._midway else "")
             await journal.learn(tx, self._task, self._facts)
-            await journal.task_cancelled(tx, self._task.id, self._reached)
+            await journal.task_cancelled(tx, self._task.id, where)
 
         await self._writer.run(end)
 
@@ -281,8 +288,6 @@ class _Walk:
             return []
 
     async def _begin(self, step: Step, finished: int | None, tx: Transaction) -> int:
-        if step.recovery is StepClass.DANGEROUS:
-            await self._keep_facts(tx)
         return await journal.begin_step(tx, self._task, step, finished)
 
     async def _mark(self, reached: Checkpoint, tx: Transaction) -> None:
@@ -299,7 +304,7 @@ class _Walk:
         )
         await self._keep_facts(tx)
         await journal.set_checkpoint(tx, self._task, checkpoint)
-        self._reached = self._percent
+        self._reached = checkpoint
 
     async def _keep_facts(self, tx: Transaction) -> None:
         """Should the work end here, the record says how the device was left."""
@@ -321,7 +326,9 @@ class _Walk:
             self._progress_due = now + PROGRESS_SECONDS
             await self._writer.run(lambda tx: journal.set_progress(tx, self._task.id, self._percent, detail))
 
-    def _learn(self, seen: Facts) -> None:
+    async def _learn(self, seen: Facts) -> None:
         fields = (field.name for field in dataclasses.fields(Facts))
         known = {name: value for name in fields if (value := getattr(seen, name)) is not None}
         self._facts = dataclasses.replace(self._facts, **known)
+        if seen.application is False:  # however the work ends, the record must not call it a working device
+            await self._writer.run(self._keep_facts)

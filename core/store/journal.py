@@ -137,15 +137,14 @@ async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int)
 
 
 def _open_task(row: Any) -> OpenTask:
-    parameters = json.loads(row["parameters"])
     cut_off = StoredCheckpoint.of(row["checkpoint"], row["uid"])
-    if cut_off is not None and not _goes_on(BY_NAME[row["action"]], parameters, cut_off):
+    if cut_off is not None and cut_off.capability != BY_NAME[row["action"]].capability.value:
         cut_off = None
     return OpenTask(
         id=row["id"],
         job=row["job_id"],
         action=row["action"],
-        parameters=parameters,
+        parameters=json.loads(row["parameters"]),
         target=Target(
             uid=row["uid"],
             program_id=row["program_id"],
@@ -156,13 +155,6 @@ def _open_task(row: Any) -> OpenTask:
         attempt=row["attempt"] + 1,
         cut_off=cut_off,
     )
-
-
-def _goes_on(action: Action, parameters: Mapping[str, Any], cut_off: StoredCheckpoint) -> bool:
-    """Whether the action takes up what was cut off: the same operation, and not one with another image."""
-    if action.capability.value != cut_off.capability:
-        return False
-    return action.resumes or parameters.get("image", "") == cut_off.sha256
 
 
 async def begin_task(tx: Transaction, task: OpenTask) -> bool:
@@ -286,9 +278,8 @@ async def task_failed(tx: Transaction, task: OpenTask, error: FieldhandError, fa
     )
 
 
-async def task_cancelled(tx: Transaction, task: int, percent: int | None = None) -> None:
-    """The operator stopped it at a step border, or in a long step (`percent`) where it can be taken up again."""
-    where = "" if percent is None else f" at {percent} %, to be taken up there again"
+async def task_cancelled(tx: Transaction, task: int, where: str = "") -> None:
+    """The operator stopped it: at a step border, or `where` it can be taken up again."""
     await _end_task(tx, task, TaskState.CANCELLED, f"stopped by the operator{where}")
 
 

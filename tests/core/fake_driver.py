@@ -243,11 +243,13 @@ class FakeDriver(Driver):
         yield Step("identify", StepClass.READ)
         await self._do(device, "identify")
         yield Facts(application=False)
+        await self._do(device, "erased")
         yield Step("write", StepClass.DANGEROUS)
-        first = target.checkpoint.data["record"] if target.checkpoint else 0
+        before = target.checkpoint.data if target.checkpoint else {}
+        first = before["record"] if before.get("sha256") == image.sha256 else 0
         for record in range(first, records):
             yield Progress(record * RECORD, records * RECORD, "bytes")
-            yield Checkpoint({"record": record})
+            yield Checkpoint({"sha256": image.sha256, "record": record})
             await self._do(device, f"record {record}")
         yield Step("verify", StepClass.READ)
         await self._do(device, "verify")

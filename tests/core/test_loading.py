@@ -8,14 +8,14 @@ from core import rpc
 from core.engine import jobs
 from core.errors import Kind
 from core.lifecycle import Status, reason, status
-from core.models import Device, JobState, StoredImage, TaskState
+from core.models import Device, JobState, StepState, StoredImage, TaskState
 from core.paths import StateDirectory
 from core.rpc import AddImage, CancelJob, Discover, RemoveImage, RetryJob
 from core.store import views
 from core.store.database import open_reader
 from drivers.base import Found, Image
 from tests.core.conftest import Site, refusal
-from tests.core.fake_driver import World, image
+from tests.core.fake_driver import FakeDevice, World, image
 
 IMAGE = image(program_id="P2", model=7, firmware=3)
 
@@ -202,6 +202,16 @@ def cut_off(device: Device) -> tuple[str, str, int] | None:
     return None if where is None else (where.action, where.image, where.percent)
 
 
+def checkpoints(fake: FakeDevice) -> list[int | None]:
+    """The record at which the driver was told to go on, attempt by attempt."""
+    return [target.checkpoint.data["record"] if target.checkpoint else None for target in fake.targets]
+
+
+def records(fake: FakeDevice) -> list[int]:
+    """The records that were written, in order, over all attempts."""
+    return [int(step.removeprefix("record ")) for step in fake.done if step.startswith("record ")]
+
+
 async def test_a_checkpoint_is_on_the_disk_before_the_record_is_sent(site: Site) -> None:
     (device,) = await site.furnish("A1")
     await site.add_image("VAV.apb", IMAGE)
@@ -219,6 +229,18 @@ async def test_a_checkpoint_is_on_the_disk_before_the_record_is_sent(site: Site)
     assert seen == [(("load", "VAV.apb", 25 * number), False) for number in range(4)]
 
 
+async def test_a_device_is_said_to_have_no_application_from_the_moment_that_it_has_none(site: Site) -> None:
+    (device,) = await site.furnish("A1")
+    await site.add_image("VAV.apb", IMAGE)
+    fake = site.world.device("A1")
+    fake.hang("erased")
+    job = await site.start_job("load", device, image="VAV.apb")
+    await site.hangs(fake)
+    assert not (await site.device(device)).application
+    fake.let_go()
+    await site.end_of(job)
+
+
 async def test_a_load_that_failed_says_where_and_is_resumed_there_by_another_job(site: Site) -> None:
     (device,) = await site.furnish("A1")
     await site.add_image("VAV.apb", IMAGE)
@@ -233,7 +255,7 @@ async def test_a_load_that_failed_says_where_and_is_resumed_there_by_another_job
     fake.fail_at = None
     assert (await site.do("test", device)).done == 1  # which is not what was cut off
     assert (await site.do("resume", device)).done == 1
-    assert [step for step in fake.done if step.startswith("record")] == [f"record {number}" for number in range(4)]
+    assert records(fake) == [0, 1, 2, 3]
     assert fake.loads == [("VAV.apb", True)] * 2
     after = await site.device(device)
     assert (after.interrupted, after.application) == (None, True)
@@ -251,8 +273,8 @@ async def test_a_retry_goes_on_where_it_was_and_another_image_begins_anew(site: 
     assert again.failed == 1
     fake.fail_at = None
     assert (await site.do("load", device, image="other.apb")).done == 1
-    given = [target.checkpoint and target.checkpoint.data for target in fake.targets]
-    assert given == [None, {"record": 2}, None]
+    assert checkpoints(fake) == [None, 2, 2]  # the driver knows that it is of another image
+    assert records(fake) == [0, 1, 0, 1, 2, 3, 4]
 
 
 async def test_a_port_that_is_lost_in_the_middle_does_not_lose_what_was_loaded(site: Site) -> None:
@@ -266,8 +288,8 @@ async def test_a_port_that_is_lost_in_the_middle_does_not_lose_what_was_loaded(s
 
     fake.hooks = {"record 3": unplug}
     assert (await site.do("load", device, image="VAV.apb")).done == 1
-    assert [target.checkpoint and target.checkpoint.data for target in fake.targets] == [None, {"record": 3}]
-    assert fake.done == ["identify", "record 0", "record 1", "record 2", "identify", "record 3", "verify"]
+    assert checkpoints(fake) == [None, 3]
+    assert records(fake) == [0, 1, 2, 3]
 
 
 async def test_a_worker_that_ends_in_the_middle_goes_on_there(directory: StateDirectory, world: World) -> None:
@@ -285,7 +307,7 @@ async def test_a_worker_that_ends_in_the_middle_goes_on_there(directory: StateDi
     after = Site(directory, world)
     await after.start()
     assert (await after.end_of(job)).done == 1
-    assert [target.checkpoint and target.checkpoint.data for target in fake.targets] == [None, {"record": 1}]
+    assert checkpoints(fake) == [None, 1]
     await after.stop()
 
 
@@ -300,16 +322,17 @@ async def test_cancelling_stops_a_load_at_the_next_record_and_says_how_the_devic
     fake.let_go()
     assert (await site.end_of(job)).state is JobState.CANCELLED
 
-    assert fake.done == ["identify", "record 0", "record 1"]
+    assert records(fake) == [0, 1]
     (task,) = await site.tasks(job)
     assert (task.state, task.reason) == (
         TaskState.CANCELLED,
-        "stopped by the operator at 50 %, to be taken up there again",
+        "stopped by the operator at 50 % of VAV.apb",
     )
+    assert [step.state for step in await site.journal(task.id)] == [StepState.DONE, StepState.INTERRUPTED]
     left = await site.device(device)
     assert (status(left), cut_off(left)) == (Status.NO_APPLICATION, ("load", "VAV.apb", 50))
     assert (await site.do("resume", device)).done == 1
-    assert fake.done[3:] == ["identify", "record 2", "record 3", "verify"]
+    assert records(fake) == [0, 1, 2, 3]
 
 
 async def test_what_cannot_be_resumed_because_the_image_is_gone_says_so(site: Site) -> None:

@@ -109,7 +109,7 @@ async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
     seen = datetime.fromtimestamp(device.seen_at, UTC).isoformat(timespec="seconds") if device.seen_at else None
     shown = as_json(device) | {"reason": lifecycle.reason(device), "marginal": device.marginal, "seen": seen}
     shown |= {"model": device.model, "firmware": device.firmware}
-    cut_off, snapshots = records.interrupted_as_json(device), records.snapshots_as_json(saved)
+    snapshots = records.snapshots_as_json(saved)
     history = table(
         ((job.id, job.title, job.operator, task.state.value, task.reason) for job, task in done),
         ("Job", "Action", "Operator", "Outcome", "Reason"),
@@ -119,11 +119,15 @@ async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
         shown
         | {
             "address": device.address.text if device.address else None,
-            "interrupted": f"{cut_off['action']} of {cut_off['image']} at {cut_off['percent']} %" if cut_off else None,
+            "interrupted": records.interrupted_as_text(device),
             "snapshots": ", ".join(f"{snapshot['taken']} of {snapshot['uid']}" for snapshot in snapshots),
         }
     )
-    data = shown | {"marginal": bool(device.marginal), "interrupted": cut_off, "snapshots": snapshots}
+    data = shown | {
+        "marginal": bool(device.marginal),
+        "interrupted": records.interrupted_as_json(device),
+        "snapshots": snapshots,
+    }
     session.say(f"{text}\n\n{history}", data)
     return Exit.DONE
 

@@ -34,6 +34,14 @@ def interrupted_as_json(device: Device) -> dict[str, Any] | None:
     return {"action": cut_off.action, "image": cut_off.image, "sha256": cut_off.sha256, "percent": cut_off.percent}
 
 
+def interrupted_as_text(device: Device) -> str:
+    """The same in a few words, "" for nothing."""
+    cut_off = device.interrupted
+    if cut_off is None:
+        return ""
+    return f"{cut_off.action} of {cut_off.image} at {cut_off.percent} %" if cut_off.image else cut_off.action
+
+
 def moment(seconds: float) -> str:
     """A time for people and scripts."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
