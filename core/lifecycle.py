@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from core.models import Device, Health, TaskState
+from core.models import Device, Health, Mode, Site, TaskState
 from drivers.base import Capability, NetworkState
 
 if TYPE_CHECKING:
@@ -102,6 +102,30 @@ class Circumstances:
     closed_ports: Mapping[str, str] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     independent: frozenset[str] = frozenset()
+
+
+def circumstances(
+    site: Site,
+    capabilities: Mapping[str, frozenset[Capability]],
+    other_tools: frozenset[str],
+    closed_ports: Mapping[str, str] | None = None,
+) -> Circumstances:
+    """As the site is. `other_tools`: the protocols whose networks another tool may manage."""
+    independent = other_tools if site.mode is Mode.IMM else frozenset()
+    return Circumstances(capabilities, closed_ports or {}, frozenset(site.without), independent)
+
+
+def is_told_of_removal(device: Device, circumstances: Circumstances) -> bool:
+    """Whether the device itself is taken out of service when its record is removed: only if it is ours to configure."""
+    return (
+        standing(device) is Standing.PROVISIONED
+        and device.licensed
+        and bool(device.uid)
+        and device.port is not None
+        and device.port not in circumstances.closed_ports
+        and device.protocol not in circumstances.absent | circumstances.independent
+        and Capability.DEPROVISION in circumstances.capabilities.get(device.protocol, frozenset())
+    )
 
 
 def refusal(action: Action, device: Device, circumstances: Circumstances) -> str | None:

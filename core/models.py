@@ -356,6 +356,17 @@ class StoredSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceType:
+    """A device type that was added: a text in the form of the protocol's driver."""
+
+    protocol: str
+    name: str
+    text: str
+    added_at: float
+    added_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A device that a search does not offer again."""
 

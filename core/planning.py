@@ -6,14 +6,14 @@ and it is what `--dry-run` prints.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from core import images
 from core.actions import Action, Scope
-from core.lifecycle import Circumstances, refusal, standing
+from core.lifecycle import Circumstances, Standing, is_told_of_removal, refusal, standing
 from core.models import Device, Seats, StoredImage
 from drivers.base import Capability
 
@@ -23,12 +23,12 @@ PORT_OVERHEAD_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A device the action will be done to."""
+    """A device the action will be done to. `port` is None where it is only its record that changes."""
 
     device: int
     name: str
     uid: str
-    port: str
+    port: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class Conditions:
     seconds_per_device: Mapping[tuple[str, str], float]
     """By protocol and action."""
     seats: Seats
+    found_again: frozenset[str] = frozenset()
+    """Protocols in whose networks a device that is still there is found again after its removal (DMM)."""
     images: Mapping[str, StoredImage] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
     snapshots: Mapping[int, float] = field(default_factory=dict)
@@ -114,23 +116,28 @@ def plan(
     chosen: list[Device] = []
     planned: list[Planned] = []
     skipped: list[Skipped] = []
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     standings: Counter[object] = Counter()
     short = 0
     for device in devices:
         why = refusal(action, device, conditions.circumstances) or _misfit(action, device, parameters, conditions)
-        if why is None and device.port is not None:
-            chosen.append(device)
-            planned.append(Planned(device.id, device.name, device.uid, device.port))
-            seconds[device.port] += conditions.seconds_per_device.get((device.protocol, action.name), 0.0)  # type: ignore[assignment]
-            standings[standing(device)] += 1
-        else:
-            skipped.append(Skipped(device.id, device.name, device.uid, why or ""))
-            short += not device.licensed and action.needs_seat
+        short += not device.licensed and action.needs_seat
+        if why is not None:
+            skipped.append(Skipped(device.id, device.name, device.uid, why))
+            continue
+        chosen.append(device)
+        standings[standing(device)] += 1
+        record_only = action.removes and not is_told_of_removal(device, conditions.circumstances)
+        port = None if record_only else device.port
+        planned.append(Planned(device.id, device.name, device.uid, port))
+        if port is not None:
+            seconds[port] += conditions.seconds_per_device.get((device.protocol, action.name), 0.0)
     warnings = [f"{standings[where]} {text}" for where, text in action.warnings if standings[where]]
+    if action.removes:
+        warnings += _removal_warnings(planned, devices, parameters, conditions)
     if image is not None:
         warnings += images.warnings(image, chosen)
-    elif action.capability is Capability.REPLACE:
+    if action.capability is Capability.REPLACE:
         warnings += [_configuration(device, conditions) for device in chosen]
     return Plan(
         action=action.name,
@@ -174,3 +181,21 @@ def _ago(seconds: float) -> str:
         if count := int(seconds // length):
             return f"{count} {unit}{'s' * (count > 1)} ago"
     return "just now"
+
+
+def _removal_warnings(
+    planned: Sequence[Planned], devices: Sequence[Device], parameters: Mapping[str, Any], conditions: Conditions
+) -> list[str]:
+    chosen = {one.device: one for one in planned}
+    going = [device for device in devices if device.id in chosen]
+    untold = sum(chosen[device.id].port is None and standing(device) is Standing.PROVISIONED for device in going)
+    again = sum(bool(device.uid) and device.protocol in conditions.found_again for device in going)
+    warnings = []
+    if untold:
+        warnings.append(f"{untold} cannot be told: only the record goes, the device keeps its configuration")
+    if again and not parameters.get("ignore"):
+        warnings.append(
+            f"{again} may be found again and get another configuration while on the channel:"
+            " take the device off it first, or remove and ignore"
+        )
+    return warnings

@@ -69,6 +69,8 @@ class Greeting(BaseModel):
     role: Literal["operator", "viewer"]
     capabilities: dict[str, frozenset[Capability]]
     """What the driver of each protocol can do."""
+    other_tools: frozenset[str] = frozenset()
+    """Protocols whose networks another tool may manage."""
 
 
 class Hello(Request[Greeting]):
@@ -100,6 +102,8 @@ class StartJob(Request[int]):
     selection: Selection
     parameters: dict[str, Any] = {}
     agreed: tuple[int, ...] | None = None
+    await_seats: bool = False
+    """Whether devices without a license seat are taken in as well, and wait for one."""
     pause: bool | None = None
     """Whether the job pauses monitoring; None: as its plan proposes."""
 
@@ -231,13 +235,14 @@ class ImportProblem(BaseModel):
 
 
 class ImportReport(BaseModel):
-    """What an import did, or would do: all or nothing. `job` is the one that provisions what was made."""
+    """What an import did, or would do: all or nothing. `groups` are made for it; `job` provisions what was added."""
 
     model_config = ConfigDict(frozen=True)
 
     rows: int
     added: tuple[str, ...]
     known: tuple[str, ...]
+    groups: tuple[str, ...]
     problems: tuple[ImportProblem, ...]
     seats_short: int
     job: int | None = None
@@ -246,8 +251,8 @@ class ImportReport(BaseModel):
 class ImportDevices(Request[ImportReport]):
     """Make devices of the rows of a CSV file in the columns of the SmartServer CMS (its text).
 
-    `port` takes the devices whose protocol has several ports. With `provision` the new ones are provisioned in one
-    job, those without a license seat as soon as they get one.
+    `port` takes the devices whose protocol has several ports. With `provision` the new ones that have a UID are
+    provisioned in one job, those without a license seat as soon as they get one.
     """
 
     method = "device.import"
@@ -270,6 +275,14 @@ class RemoveImage(Request[None]):
 
     method = "image.remove"
     image: str
+
+
+class AddType(Request[str]):
+    """Keep the description of a device type (its text) for the driver of a protocol; the result is its name."""
+
+    method = "type.add"
+    protocol: str
+    text: str
 
 
 class PauseMonitoring(Request[None]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, Self
 
@@ -80,11 +80,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
-    """The site as a driver knows it: the LON domain (0, 1, 3 or 6 bytes) and the console's own place in it."""
+    """The site as a driver knows it: the LON domain (0, 1, 3 or 6 bytes) and the console's own place in it.
+
+    `types` are the device types that were added for the driver's protocol, by name: each a text in the driver's form.
+    """
 
     domain: bytes
     subnet: int
     node: int
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +178,12 @@ class Found:
 
     `address` is where it is configured now, None when it is not or was not asked. `application` is
     False when the device holds no program that could run. `documentation` is the device's own text.
+    `state` is None where devices do not know whether they are provisioned: then the record is right.
     """
 
     uid: str
     program_id: str | None = None
-    state: NetworkState = NetworkState.UNPROVISIONED
+    state: NetworkState | None = NetworkState.UNPROVISIONED
     address: Address | None = None
     application: bool = True
     documentation: str = ""
@@ -285,6 +290,17 @@ class Driver(ABC):
         Only decoding: it may be called for any bytes, on a thread of its own.
         """
         raise FieldhandError(Kind.IMAGE, image=image.name, reason=f"{cls.protocol} devices take no images")
+
+    @classmethod
+    def read_type(cls, text: str) -> str:
+        """The name of the device type that the text describes; raises INVALID with the place and the reason."""
+        reason = f"{cls.protocol} devices need no descriptions of their types"
+        raise FieldhandError(Kind.INVALID, what="device type", value="", reason=reason)
+
+    @classmethod
+    def types(cls) -> Mapping[str, str]:
+        """The device types that come with the driver, by name, as texts that `read_type` takes."""
+        return {}
 
     @classmethod
     def by_hand(cls, program_id: str | None) -> tuple[str, ...]:

@@ -130,6 +130,7 @@ class FieldhandApp(Console):
         site = self.site
         self.client = self.feed.client
         site.capabilities = self.client.greeting.capabilities
+        site.other_tools = self.client.greeting.other_tools
         was_down = site.link is Link.DOWN
         site.link, site.link_reason = Link.UP, ""
         if was_down:

@@ -28,6 +28,8 @@ SUBJECTS: Final = {
     "images": {"image"},
     "jobs": {"jobs"},
     "licenses": {"license"},
+    "interchange": {"import", "export", "history"},
+    "types": {"type"},
     "site": {"port", "site", "status", "worker"},
 }
 """Which module of tui.commands brings which commands, so that a listing loads only what it needs."""

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -37,6 +37,8 @@ Notice = rpc.AnyNotice
 
 LONGEST_SLEEP_SECONDS: Final = 3600.0
 """How long the watch over license expiry may sleep: the clock of a gateway can be set."""
+SEAT_CHECK_SECONDS: Final = 1.0
+"""How often to look whether devices that wait for a seat have got one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,10 @@ class Engine:
         self.writer: Writer
         self.images: Images
         self.site: SiteSettings
+        self._types: dict[str, dict[str, str]] = {}
         self.ports: dict[str, OpenPort] = {}
         self.relicensed = asyncio.Event()
-        """Set it when there is a new license: it may end sooner than the others."""
+        """Set it when there is a new license, which may end sooner than the others, or somebody waits for a seat."""
         self._listeners: set[Callable[[Notice], None]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._changing_ports = asyncio.Lock()
@@ -103,7 +106,7 @@ class Engine:
                 self._keep(port, None)
             except FieldhandError as problem:  # its driver was taken away; the other ports are well
                 await self._report_port(port, PortState.LOST, str(problem))
-        self._in_background(self._watch_expiry(), "license expiry")
+        self._in_background(self._watch_seats(), "license seats")
 
     async def _stop(self) -> None:
         self.end()
@@ -121,10 +124,19 @@ class Engine:
             await self.writer.close()
 
     def _keep(self, port: Port, opened: Driver | None) -> None:
-        kind, on_state = registry.driver(port.protocol), partial(self._report_port, port)
-        keeper = PortKeeper(port, kind, lambda: self.site, on_state, partial(self._pressed, port.name), self._fault)
+        keeper = PortKeeper(
+            port,
+            registry.driver(port.protocol),
+            partial(self._settings, port.protocol),
+            partial(self._report_port, port),
+            partial(self._pressed, port.name),
+            self._fault,
+        )
         self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self.images, self._fault))
         keeper.start(opened)
+
+    def _settings(self, protocol: str) -> SiteSettings:
+        return replace(self.site, types=self._types.get(protocol, {}))
 
     async def _report_port(self, port: Port, state: PortState, detail: str) -> None:
         await self.writer.run(lambda tx: inventory.set_port_state(tx, port.id, state, detail))
@@ -156,13 +168,17 @@ class Engine:
         devices = await self.read(lambda db: described(db, [found]))
         self.tell(rpc.PinPressed(port=port, device=devices[0]))
 
-    async def _watch_expiry(self) -> None:
-        """Take the seats away when a license ends."""
+    async def _watch_seats(self) -> None:
+        """Take the seats away when a license ends, and let go on what waited for one."""
         while True:
             self.relicensed.clear()
             await self.writer.run(inventory.reseat)
             expiry = await self.writer.run(inventory.next_expiry)
             pause = min(LONGEST_SLEEP_SECONDS, max(0.0, (expiry or float("inf")) - time.time()) + 1)
+            if await self.writer.run(journal.seats_awaited):
+                pause = min(pause, SEAT_CHECK_SECONDS)
+            for port in self.ports.values():  # somebody there may just have got a seat
+                port.jobs.wake()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self.relicensed.wait()
@@ -194,7 +210,7 @@ class Engine:
                     value=url,
                     reason=f"it is there already as {known.keeper.port.name!r}",
                 )
-        opened = await kind.open(canonical, self.site)
+        opened = await kind.open(canonical, self._settings(kind.protocol))
         try:
             port = await self.writer.run(lambda tx: inventory.add_port(tx, name, canonical, kind.protocol))
         except BaseException:
@@ -212,12 +228,16 @@ class Engine:
                 await port.jobs.close()
                 await port.keeper.close()
 
-    async def load_site(self) -> None:
-        """Take over what is said of the site; open ports are opened afresh with it."""
+    async def load_site(self, protocol: str | None = None) -> None:
+        """Take over what is said of the site; open ports (of the protocol) are opened afresh with it."""
         async with self._changing_ports:
             self.site = addressing.settings(await self.read(views.site))
+            self._types = {}
+            for known in await self.read(views.device_types):
+                self._types.setdefault(known.protocol, {})[known.name] = known.text
             for port in self.ports.values():
-                await port.keeper.reopen()
+                if protocol in (None, port.keeper.kind.protocol):
+                    await port.keeper.reopen()
 
     def problems(self) -> dict[str, PortError]:
         """The ports that are not open, and why."""

@@ -8,7 +8,7 @@ from typing import Final
 import aiosqlite
 
 from core import rpc, text
-from core.store import inventory
+from core.store import inventory, views
 from drivers.base import Found
 
 SHORT_UID: Final = 6
@@ -18,12 +18,13 @@ SHORT_UID: Final = 6
 async def described(db: aiosqlite.Connection, found: Sequence[Found]) -> tuple[rpc.FoundDevice, ...]:
     """What was found, with the name it has or would get."""
     names, taken = await inventory.names(db)
+    ignored = {known.uid for known in await views.ignored(db)}
     devices = []
     for device in found:
         known = names.get(device.uid)
         if known is None:
             taken.add(name := _new_name(device, taken))
-            devices.append(rpc.FoundDevice(found=device, name=name, known=False))
+            devices.append(rpc.FoundDevice(found=device, name=name, known=False, ignored=device.uid in ignored))
         else:
             devices.append(rpc.FoundDevice(found=device, name=known, known=True))
     return tuple(devices)

@@ -9,7 +9,7 @@ from typing import Final
 
 from core.actions import ACTIONS
 from core.errors import FieldhandError, Kind
-from drivers.base import Driver
+from drivers.base import Capability, Driver
 
 ENTRY_POINTS: Final = "fieldhand.drivers"
 
@@ -40,6 +40,16 @@ def driver_of_url(url: str) -> type[Driver]:
     if not separator:
         raise FieldhandError(Kind.INVALID, what="port", value=url, reason="it takes a URL such as lon:///dev/ttyACM0")
     return driver(scheme.lower())
+
+
+def capabilities() -> Mapping[str, frozenset[Capability]]:
+    """What the driver of each protocol can do."""
+    return {name: kind.capabilities for name, kind in drivers().items()}
+
+
+def other_tools() -> frozenset[str]:
+    """The protocols whose networks another tool may manage."""
+    return frozenset(name for name, kind in drivers().items() if kind.other_tools)
 
 
 def seconds_per_device() -> Mapping[tuple[str, str], float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
-from core import addressing, licensing, planning, rpc, text
+from core import addressing, licensing, lifecycle, planning, rpc, text
 from core.actions import BY_NAME, Action, AddressUse
 from core.engine import registry
 from core.engine.found import described
+from core.engine.importing import Import
 from core.errors import FieldhandError, Kind
-from core.lifecycle import Circumstances
-from core.models import Device, License, Port, StoredImage, TaskState
+from core.models import Device, License, Mode, Port, StoredImage, TaskState
 from core.store import inventory, journal, views
 from core.store.database import Transaction
 from core.store.inventory import NewDevice
@@ -48,7 +48,8 @@ async def _hello(engine: Engine, request: rpc.Hello, caller: Caller) -> rpc.Gree
         pid=os.getpid(),
         operator=caller.name,
         role=caller.role,
-        capabilities={name: kind.capabilities for name, kind in registry.drivers().items()},
+        capabilities=registry.capabilities(),
+        other_tools=registry.other_tools(),
     )
 
 
@@ -57,10 +58,15 @@ async def _stop(engine: Engine, request: rpc.StopWorker, caller: Caller) -> None
 
 
 async def _edit_site(engine: Engine, request: rpc.EditSite, caller: Caller) -> None:
-    name = None if request.name is None else text.name("site", request.name)
-    domain = None if request.domain is None else addressing.domain(request.domain).hex().upper()
-    await engine.writer.run(lambda tx: inventory.edit_site(tx, name, domain))
-    if domain is not None:
+    changes = {name: value for name, value in request if value is not None}
+    if request.name is not None:
+        changes["name"] = text.name("site", request.name)
+    if request.domain is not None:
+        changes["domain"] = addressing.domain(request.domain).hex().upper()
+    for protocol in request.without or ():
+        registry.driver(protocol)
+    await engine.writer.run(lambda tx: inventory.edit_site(tx, lambda site: replace(site, **changes)))
+    if request.domain is not None:
         await engine.load_site()
 
 
@@ -79,17 +85,19 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
     devices, subject = await _selected(tx, request.selection)
     parameters = await _resolved(tx, action, _parameters(action, request.parameters), devices)
     replaced = devices[0] if devices and action.capability is Capability.REPLACE else None
+    if isinstance(request, rpc.StartJob) and request.await_seats:
+        action = replace(action, needs_seat=False)
+    site = await views.site(tx.db)
+    closed = {name: str(problem) for name, problem in engine.problems().items()}
     conditions = planning.Conditions(
-        circumstances=Circumstances(
-            capabilities={name: kind.capabilities for name, kind in registry.drivers().items()},
-            closed_ports={name: str(problem) for name, problem in engine.problems().items()},
-        ),
+        circumstances=lifecycle.circumstances(site, registry.capabilities(), registry.other_tools(), closed),
         seconds_per_device=registry.seconds_per_device(),
         seats=await views.seats(tx.db, tx.now),
         images={image.sha256: image for image in await views.images(tx.db)},
         by_hand=registry.driver(replaced.protocol).by_hand(replaced.program_id) if replaced else (),
         snapshots=await views.snapshot_times(tx.db, [replaced.id] if replaced else []),
         now=tx.now,
+        found_again=registry.other_tools() if site.mode is Mode.DMM else frozenset(),
     )
     return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
 
@@ -119,7 +127,8 @@ async def _write_job(
         if action.address is AddressUse.ASSIGN
     }
     priority = Priority.INTERACTIVE if interactive else Priority.JOB
-    return await journal.start_job(tx, plan, caller.name, priority, sources), plan
+    job = await journal.start_job(tx, plan, caller.name, priority, sources, awaits_seats=request.await_seats)
+    return job, plan
 
 
 def _refuse(engine: Engine, action: Action, plan: planning.Plan) -> NoReturn:
@@ -202,6 +211,10 @@ async def _selected(tx: Transaction, selection: rpc.Selection) -> tuple[list[Dev
 
 
 async def _add_port(engine: Engine, request: rpc.AddPort, caller: Caller) -> Port:
+    protocol = registry.driver_of_url(request.url).protocol
+    if protocol in (await engine.read(views.site)).without:
+        reason = f"the site is said to have no {protocol}: 'fieldhand site --without' changes that"
+        raise FieldhandError(Kind.NOT_ALLOWED, reason=reason)
     return await engine.open_port(text.name("port", request.name), request.url)
 
 
@@ -286,6 +299,8 @@ async def _add_device(engine: Engine, request: rpc.AddDevice, caller: Caller) ->
             port=port.id,
             group=None if request.group is None else await views.group_id(tx.db, request.group),
             program_id=request.program_id,
+            type=text.printable(request.type),
+            location=text.printable(request.location),
         )
         return (await inventory.add_devices(tx, [new]))[0]
 
@@ -299,16 +314,61 @@ async def _edit_device(engine: Engine, request: rpc.EditDevice, caller: Caller) 
         if port is not None and port.protocol != device.protocol:
             reason = f"it is {port.protocol}, the device is {device.protocol}"
             raise FieldhandError(Kind.INVALID, what="port", value=port.name, reason=reason)
-        await inventory.edit_device(
-            tx,
-            request.device,
-            None if request.name is None else text.name("device", request.name),
-            registry.driver(device.protocol).parse_uid(request.uid) if request.uid else request.uid,
-            None if port is None else port.id,
-            request.program_id,
+        changes = inventory.DeviceChanges(
+            name=None if request.name is None else text.name("device", request.name),
+            uid=registry.driver(device.protocol).parse_uid(request.uid) if request.uid else request.uid,
+            port=None if port is None else port.id,
+            program_id=request.program_id,
+            type=None if request.type is None else text.printable(request.type),
+            location=None if request.location is None else text.printable(request.location),
+            points=request.points,
         )
+        await inventory.edit_device(tx, request.device, changes)
 
     await engine.writer.run(edit)
+
+
+async def _import(engine: Engine, request: rpc.ImportDevices, caller: Caller) -> rpc.ImportReport:
+    async def take_over(tx: Transaction) -> tuple[Import, tuple[int, ...], int]:
+        wanted = await Import.prepare(tx, request.text, request.port)
+        seats = await views.seats(tx.db, tx.now)
+        short = max(0, len(wanted.new) - max(0, seats.free - seats.waiting))
+        made = () if request.dry_run or wanted.problems else await wanted.make(tx)
+        return wanted, made, short
+
+    wanted, made, short = await engine.writer.run(take_over)
+    job = None
+    ready = tuple(device for device, (new, _) in zip(made, wanted.new, strict=False) if new.uid)
+    if ready and request.provision:
+        start = rpc.StartJob(action="provision", selection=rpc.Selection(devices=ready), await_seats=True)
+        job = await _start_job(engine, start, caller)
+        engine.relicensed.set()
+    return rpc.ImportReport(
+        rows=len(wanted.new) + len(wanted.known),
+        added=tuple(device.name for device, _ in wanted.new),
+        known=tuple(wanted.known),
+        groups=tuple(wanted.new_groups),
+        problems=tuple(wanted.problems),
+        seats_short=short,
+        job=job,
+    )
+
+
+async def _add_type(engine: Engine, request: rpc.AddType, caller: Caller) -> str:
+    name = registry.driver(request.protocol).read_type(request.text)
+    await engine.writer.run(lambda tx: inventory.add_type(tx, request.protocol, name, request.text, caller.name))
+    await engine.load_site(request.protocol)
+    return name
+
+
+async def _stop_ignoring(engine: Engine, request: rpc.StopIgnoring, caller: Caller) -> None:
+    known = await engine.read(views.ignored)
+    uids = {request.uid}
+    for device in known:
+        with suppress(FieldhandError):  # it is no UID of that protocol
+            uids.add(registry.driver(device.protocol).parse_uid(request.uid))
+    uid = next((device.uid for device in known if device.uid in uids), request.uid)
+    await engine.writer.run(lambda tx: inventory.stop_ignoring(tx, uid))
 
 
 async def _acknowledge(engine: Engine, request: rpc.Acknowledge, caller: Caller) -> None:
@@ -382,6 +442,9 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.WinkUnit: _wink_unit,
     rpc.AddDevice: _add_device,
     rpc.EditDevice: _edit_device,
+    rpc.ImportDevices: _import,
+    rpc.AddType: _add_type,
+    rpc.StopIgnoring: _stop_ignoring,
     rpc.Acknowledge: _acknowledge,
     rpc.AddGroup: _add_group,
     rpc.RenameGroup: _rename_group,

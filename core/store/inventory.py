@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import aiosqlite
 
 from core import licensing
 from core.addressing import key
 from core.errors import FieldhandError, Kind
-from core.models import Health, Port, PortState
+from core.models import Health, Port, PortState, Site
 from core.store import views
 from core.store.database import Transaction
 from drivers.base import Address, AddressScope, Found, NetworkState
@@ -29,6 +29,9 @@ class NewDevice:
     group: int | None = None
     program_id: str | None = None
     found: Found | None = None
+    type: str = ""
+    location: str = ""
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 async def add_port(tx: Transaction, name: str, url: str, protocol: str) -> Port:
@@ -73,13 +76,15 @@ async def add_devices(tx: Transaction, devices: Sequence[NewDevice]) -> tuple[in
     for device in devices:
         if device.uid is not None:
             await uid_is_free(tx, device.uid)
+            await tx.db.execute("DELETE FROM ignored WHERE uid = ?", (device.uid,))
         ids.append(
             await _unique(
                 tx,
                 "device",
                 device.name,
-                "INSERT INTO device (name, uid, protocol, port_id, group_id, program_id, state, ours, application,"
-                " health, licensed, marginal, created_at, rev) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, ?, 0, '', ?, ?)",
+                "INSERT INTO device (name, uid, protocol, port_id, group_id, program_id, type, location, carried,"
+                " state, ours, application, health, licensed, marginal, created_at, rev)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, ?, 0, '', ?, ?)",
                 (
                     device.name,
                     device.uid,
@@ -87,6 +92,9 @@ async def add_devices(tx: Transaction, devices: Sequence[NewDevice]) -> tuple[in
                     device.port,
                     device.group,
                     device.program_id,
+                    device.type,
+                    device.location,
+                    json.dumps(dict(device.carried)),
                     NetworkState.UNPROVISIONED.value,
                     Health.NASCENT.value,
                     tx.now,
@@ -111,19 +119,21 @@ async def observe(tx: Transaction, device: int, found: Found) -> None:
     """Take over what a search saw of a device that no job is working on.
 
     A device that carries the address this site gave it is ours; one configured in any other way
-    was provisioned elsewhere. Where it could not be asked for its address, whose it is stays as it was.
+    was provisioned elsewhere. Where it could not be asked for its address, or does not know whether it is
+    provisioned, whose it is stays as it was.
     """
     row = await _row(
         tx,
-        "SELECT ours, address_key, address_parts, EXISTS (SELECT 1 FROM task WHERE device_id = d.id"
+        "SELECT state, ours, address_key, address_parts, EXISTS (SELECT 1 FROM task WHERE device_id = d.id"
         " AND state IN ('queued', 'running')) AS busy FROM device d WHERE id = ?",
         device,
     )
     if row["busy"]:
         return
     given = row["address_parts"] if row["address_key"] is not None else None
-    configured = found.state is NetworkState.PROVISIONED
-    if found.address is None:
+    state = row["state"] if found.state is None else found.state.value
+    configured = state == NetworkState.PROVISIONED.value
+    if found.address is None or found.state is None:
         ours = configured and bool(row["ours"])
     else:
         ours = configured and key(found.address.parts) == given
@@ -134,7 +144,7 @@ async def observe(tx: Transaction, device: int, found: Found) -> None:
             found.program_id,
             found.model,
             found.firmware,
-            found.state.value,
+            state,
             ours,
             found.application,
             tx.now,
@@ -148,12 +158,24 @@ async def observe(tx: Transaction, device: int, found: Found) -> None:
         await set_address(tx, device, None)
 
 
-async def edit_device(
-    tx: Transaction, device: int, name: str | None, uid: str | None, port: int | None, program_id: str | None
-) -> None:
-    """Change what a person may change; raises DUPLICATE_NAME, DUPLICATE_UID or UNKNOWN_DEVICE."""
+@dataclass(frozen=True, slots=True)
+class DeviceChanges:
+    """What a person may change of a device; None leaves as it is."""
+
+    name: str | None = None
+    uid: str | None = None
+    port: int | None = None
+    program_id: str | None = None
+    type: str | None = None
+    location: str | None = None
+    points: tuple[str, ...] | None = None
+
+
+async def edit_device(tx: Transaction, device: int, changes: DeviceChanges) -> None:
+    """Change a device's record; raises DUPLICATE_NAME, DUPLICATE_UID or UNKNOWN_DEVICE."""
     before = (await views.devices_by_id(tx.db, [device]))[0]
-    if before.pending is not None and (uid is not None or port is not None):
+    uid, name, program_id = changes.uid, changes.name or before.name, changes.program_id
+    if before.pending is not None and (uid is not None or changes.port is not None):
         raise FieldhandError(
             Kind.IN_USE, what="device", name=before.name, reason=f"job {before.pending.job} is working on it"
         )
@@ -167,17 +189,53 @@ async def edit_device(
     await _unique(
         tx,
         "device",
-        name or before.name,
-        "UPDATE device SET name = ?, uid = ?, port_id = coalesce(?, port_id), program_id = ?, rev = ? WHERE id = ?",
+        name,
+        "UPDATE device SET name = ?, uid = ?, port_id = coalesce(?, port_id), program_id = ?, type = ?, location = ?,"
+        " points = ?, rev = ? WHERE id = ?",
         (
-            name or before.name,
+            name,
             (before.uid if uid is None else uid) or None,
-            port,
+            changes.port,
             before.program_id if program_id is None else program_id or None,
+            before.type if changes.type is None else changes.type,
+            before.location if changes.location is None else changes.location,
+            json.dumps(before.points if changes.points is None else changes.points),
             tx.rev,
             device,
         ),
     )
+
+
+async def remove_device(tx: Transaction, device: int, ignore_by: str | None) -> None:
+    """Take a device off the list, with all that is kept of it but its history. Its license seat is free.
+
+    `ignore_by`: the operator who does not want it to be offered again when it is found.
+    """
+    if ignore_by is not None:
+        await tx.db.execute(
+            "INSERT OR REPLACE INTO ignored (uid, name, protocol, at, by)"
+            " SELECT uid, name, protocol, ?, ? FROM device WHERE id = ? AND uid IS NOT NULL",
+            (tx.now, ignore_by, device),
+        )
+    await tx.db.execute("DELETE FROM snapshot WHERE device_id = ?", (device,))
+    await tx.db.execute("DELETE FROM device WHERE id = ?", (device,))
+    await tx.db.execute("INSERT INTO removed (device_id, rev) VALUES (?, ?)", (device, tx.rev))
+    await reseat(tx)
+
+
+async def add_type(tx: Transaction, protocol: str, name: str, text: str, operator: str) -> None:
+    """Keep a device type, in place of one of the same name."""
+    await tx.db.execute(
+        "INSERT OR REPLACE INTO device_type (protocol, name, text, added_at, added_by) VALUES (?, ?, ?, ?, ?)",
+        (protocol, name, text, tx.now, operator),
+    )
+
+
+async def stop_ignoring(tx: Transaction, uid: str) -> None:
+    """Let a search offer the device again; raises UNKNOWN_DEVICE."""
+    cursor = await tx.db.execute("DELETE FROM ignored WHERE uid = ?", (uid,))
+    if not cursor.rowcount:
+        raise FieldhandError(Kind.UNKNOWN_DEVICE, device=uid)
 
 
 async def set_address(tx: Transaction, device: int, address: Address | None, scope: AddressScope | None = None) -> None:
@@ -304,10 +362,11 @@ async def next_expiry(tx: Transaction) -> float | None:
     return None if row["at"] is None else float(row["at"])
 
 
-async def edit_site(tx: Transaction, name: str | None, domain: str | None) -> None:
-    """Change name or domain; raises IN_USE when devices hold addresses in the present domain."""
+async def edit_site(tx: Transaction, changed: Callable[[Site], Site]) -> None:
+    """Change what is said of the site; raises IN_USE when devices hold addresses in the present domain."""
     site = await views.site(tx.db)
-    if domain is not None and domain != site.domain:
+    after = changed(site)
+    if after.domain != site.domain:
         row = await _row(tx, "SELECT count(*) AS given FROM device WHERE address_key IS NOT NULL", None)
         if row["given"]:
             raise FieldhandError(
@@ -317,7 +376,16 @@ async def edit_site(tx: Transaction, name: str | None, domain: str | None) -> No
                 reason=f"{row['given']} devices hold addresses in it; deprovision them first",
             )
     await tx.db.execute(
-        "UPDATE site SET name = ?, domain = ?", (name or site.name, site.domain if domain is None else domain)
+        "UPDATE site SET name = ?, domain = ?, mode = ?, without = ?, pausing = ?, pause_above = ?, poll_seconds = ?",
+        (
+            after.name,
+            after.domain,
+            after.mode.value,
+            json.dumps(after.without),
+            after.pausing.value,
+            after.pause_above,
+            after.poll_seconds,
+        ),
     )
     await reseat(tx)  # licenses may be for a site of that name
 

@@ -35,6 +35,10 @@ from drivers.base import (
 SNAPSHOTS_KEPT: Final = 10
 """Of each device: enough to look back, and a device that is saved every night does not fill the disk."""
 
+AWAITING_SEAT: Final = "waiting for a license seat"
+SEAT_PATIENCE_SECONDS: Final = 900.0
+"""Whoever imports devices before the license is there adds it within minutes; then they should get an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
@@ -66,15 +70,18 @@ async def start_job(
     operator: str,
     priority: Priority,
     addresses: Mapping[str, AddressSource] | None,
+    *,
+    awaits_seats: bool = False,
 ) -> int:
     """Write down a whole job before anything of it is done: its tasks, and the addresses it will give.
 
     `addresses` (by protocol) when the action assigns them; a device that holds one from an earlier
-    attempt keeps it. Raises NOT_ALLOWED when addresses run out.
+    attempt keeps it. Raises NOT_ALLOWED when addresses run out. Where only the record has to be
+    changed, that is done at once. With `awaits_seats` devices without a license seat wait for one.
     """
     cursor = await tx.db.execute(
-        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, created_at, rev)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
+        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, awaits_seats,"
+        " created_at, rev) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
         (
             plan.action,
             f"{plan.title}: {plan.subject}" if plan.subject else plan.title,
@@ -83,6 +90,7 @@ async def start_job(
             JobState.RUNNING.value,
             operator,
             priority,
+            awaits_seats,
             tx.now,
             tx.rev,
         ),
@@ -104,7 +112,28 @@ async def start_job(
     )
     for protocol, source in (addresses or {}).items():
         await _assign_addresses(tx, job, protocol, source)
+    if awaits_seats:
+        await tx.db.execute(
+            "UPDATE task SET step = ? WHERE job_id = ? AND state = 'queued'"
+            " AND device_id IN (SELECT id FROM device WHERE NOT licensed)",
+            (AWAITING_SEAT, job),
+        )
+    for one in plan.devices:
+        if one.port is None:
+            rows = await tx.db.execute_fetchall(
+                "SELECT id FROM task WHERE job_id = ? AND device_id = ?", (job, one.device)
+            )
+            task = next(iter(rows))["id"]
+            await _end_task(tx, task, TaskState.DONE, "only the record: the device was not told")
+            await _remove(tx, one.device, job)
     return job
+
+
+async def _remove(tx: Transaction, device: int, job: int) -> None:
+    """The record of a device goes, as the job says."""
+    row = next(iter(await tx.db.execute_fetchall("SELECT operator, parameters FROM job WHERE id = ?", (job,))))
+    ignore = json.loads(row["parameters"])["ignore"]
+    await inventory.remove_device(tx, device, row["operator"] if ignore else None)
 
 
 async def _assign_addresses(tx: Transaction, job: int, protocol: str, source: AddressSource) -> None:
@@ -130,7 +159,8 @@ async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int)
         " d.address_parts, d.checkpoint, s.version, s.document"
         " FROM task t JOIN job j ON j.id = t.job_id JOIN device d ON d.id = t.device_id"
         " LEFT JOIN snapshot s ON s.id = (SELECT max(id) FROM snapshot WHERE device_id = d.id)"
-        " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? ORDER BY t.id LIMIT ?",
+        " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? AND (d.licensed OR NOT j.awaits_seats)"
+        " ORDER BY t.id LIMIT ?",
         (port, priority, limit),
     )
     return [_open_task(row) for row in rows]
@@ -144,7 +174,7 @@ def _open_task(row: Any) -> OpenTask:
         id=row["id"],
         job=row["job_id"],
         action=row["action"],
-        parameters=json.loads(row["parameters"]),
+        parameters={} if BY_NAME[row["action"]].removes else json.loads(row["parameters"]),
         target=Target(
             uid=row["uid"],
             program_id=row["program_id"],
@@ -246,6 +276,9 @@ async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Fact
     """The action was done to the device: take over what was seen, and what the action means for the record."""
     await _end_task(tx, task.id, TaskState.DONE, facts.note or "")
     row = await _device_of(tx, task.id)
+    if action.removes:
+        await _remove(tx, row["id"], task.job)
+        return
     if facts.uid is not None:
         await _take_place(tx, row["id"], facts.uid)
     await _apply(tx, row["id"], facts)
@@ -265,12 +298,19 @@ async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Fact
 
 
 async def task_failed(tx: Transaction, task: OpenTask, error: FieldhandError, facts: Facts) -> None:
-    """The action failed on the device; what was seen on the way is still true."""
+    """The action failed on the device; what was seen on the way is still true.
+
+    A device that is to be removed and cannot be told is removed all the same: it may be dead, or gone.
+    """
+    action = BY_NAME[task.action]
+    if action.removes:
+        await task_done(tx, task, action, Facts(note=f"only the record: {error}"))
+        return
     await _end_task(tx, task.id, TaskState.FAILED, str(error))
     await learn(tx, task, facts)
     row = await _device_of(tx, task.id)
     silent = error.kind is Kind.NO_REPLY and row["state"] == NetworkState.PROVISIONED.value
-    if BY_NAME[task.action].capability is Capability.REPLACE:
+    if action.capability is Capability.REPLACE:
         silent = False  # the new unit is, which says nothing of the old one
     await tx.db.execute(
         "UPDATE device SET failed_task = ?, health = ? WHERE id = ?",
@@ -308,6 +348,24 @@ async def fail_waiting(tx: Transaction, port: int, error: FieldhandError) -> Non
     for row in rows:
         await _end_task(tx, row["id"], TaskState.FAILED, str(error))
         await tx.db.execute("UPDATE device SET failed_task = ? WHERE id = ?", (row["id"], row["device_id"]))
+
+
+async def seats_awaited(tx: Transaction) -> bool:
+    """Whether tasks wait for a license seat; those that waited long enough fail."""
+    rows = await tx.db.execute_fetchall(
+        "SELECT t.id, t.device_id, j.created_at FROM task t JOIN job j ON j.id = t.job_id"
+        " JOIN device d ON d.id = t.device_id"
+        " WHERE t.state = 'queued' AND j.awaits_seats AND NOT d.licensed AND j.state = 'running'",
+    )
+    waiting = False
+    for row in rows:
+        if tx.now - row["created_at"] < SEAT_PATIENCE_SECONDS:
+            waiting = True
+            continue
+        reason = f"no license seat within {SEAT_PATIENCE_SECONDS / 60:.0f} minutes: 'fieldhand license add' adds some"
+        await _end_task(tx, row["id"], TaskState.FAILED, reason)
+        await tx.db.execute("UPDATE device SET failed_task = ? WHERE id = ?", (row["id"], row["device_id"]))
+    return waiting
 
 
 async def cancel_job(tx: Transaction, job_id: int) -> None:

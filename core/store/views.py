@@ -7,13 +7,17 @@ Functions over a connection (`database.open_reader`). Rows carry `rev`: give the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 import aiosqlite
 
 from core.errors import FieldhandError, Kind
 from core.models import (
     Device,
+    DeviceType,
     Failure,
     Group,
     Health,
@@ -39,6 +43,8 @@ from core.models import (
 from core.store.checkpoints import StoredCheckpoint
 from drivers.base import Address, NetworkState
 
+DEVICES_IN_A_PAGE: Final = 1000
+
 _DEVICE = """
     SELECT d.*, p.name AS port, g.name AS "group",
            t.job_id AS pending_job, j.action AS pending_action, t.state AS pending_state, t.step AS pending_step,
@@ -58,6 +64,21 @@ async def devices(db: aiosqlite.Connection, since: int = 0) -> list[Device]:
     """The devices that changed after the revision, in order of creation; all of them for 0."""
     rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY d.id", (since,))
     return [_device(row) for row in rows]
+
+
+async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIterator[list[Device]]:
+    """As `devices`, page by page: whoever reads a hundred thousand has to do other things in between."""
+    last = 0
+    while True:
+        rows = await db.execute_fetchall(
+            f"{_DEVICE} WHERE d.rev > ? AND d.id > ? ORDER BY d.id LIMIT ?", (since, last, DEVICES_IN_A_PAGE)
+        )
+        page = [_device(row) for row in rows]
+        if page:
+            yield page
+        if len(page) < DEVICES_IN_A_PAGE:
+            return
+        last = page[-1].id
 
 
 async def devices_by_id(db: aiosqlite.Connection, ids: Sequence[int]) -> list[Device]:
@@ -202,6 +223,12 @@ async def ignored(db: aiosqlite.Connection) -> list[Ignored]:
     return [Ignored(row["uid"], row["name"], row["protocol"], row["at"], row["by"]) for row in rows]
 
 
+async def device_types(db: aiosqlite.Connection) -> list[DeviceType]:
+    """The device types that were added, by protocol and name."""
+    rows = await db.execute_fetchall("SELECT * FROM device_type ORDER BY protocol, name")
+    return [DeviceType(row["protocol"], row["name"], row["text"], row["added_at"], row["added_by"]) for row in rows]
+
+
 async def images(db: aiosqlite.Connection) -> list[StoredImage]:
     """The image repository, by name."""
     rows = await db.execute_fetchall("SELECT * FROM image ORDER BY name COLLATE NOCASE")
@@ -264,11 +291,18 @@ async def snapshot_times(db: aiosqlite.Connection, devices: Sequence[int]) -> di
     return {row["device_id"]: row["at"] for row in rows}
 
 
-async def history(db: aiosqlite.Connection, device: int | None = None, limit: int = 10_000) -> list[tuple[Job, Task]]:
-    """Who did what to which device when, and what came of it: newest first; of one device, or of all."""
+async def history(
+    db: aiosqlite.Connection, device: int | None = None, called: str | None = None, limit: int = 10_000
+) -> list[tuple[Job, Task]]:
+    """Who did what to which device when, and what came of it: newest first.
+
+    Of one device, of those that had this name or UID then (they may be gone since), or of all.
+    """
     rows = list(
         await db.execute_fetchall(
-            "SELECT * FROM task WHERE (? IS NULL OR device_id = ?) ORDER BY id DESC LIMIT ?", (device, device, limit)
+            "SELECT * FROM task WHERE (?1 IS NULL OR device_id = ?1) AND (?2 IS NULL OR name = ?2 OR uid = upper(?2))"
+            " ORDER BY id DESC LIMIT ?3",
+            (device, called, limit),
         )
     )
     ids = json.dumps(sorted({row["job_id"] for row in rows}))
@@ -371,10 +405,10 @@ def _device(row: aiosqlite.Row) -> Device:
         id=row["id"],
         name=row["name"],
         uid=row["uid"] or "",
-        protocol=row["protocol"],
-        port=row["port"],
-        group=row["group"],
-        program_id=row["program_id"],
+        protocol=_shared(row["protocol"]),
+        port=_shared(row["port"]),
+        group=_shared(row["group"]),
+        program_id=_shared(row["program_id"]),
         state=state,
         ours=bool(row["ours"]),
         application=bool(row["application"]),
@@ -387,14 +421,33 @@ def _device(row: aiosqlite.Row) -> Device:
         seen_at=row["seen_at"],
         created_at=row["created_at"],
         rev=row["rev"],
-        type=row["type"],
-        location=row["location"],
+        type=_shared(row["type"]),
+        location=_shared(row["location"]),
         model=row["model"],
         firmware=row["firmware"],
-        points=tuple(json.loads(row["points"])),
-        carried=json.loads(row["carried"]),
+        points=_points(row["points"]),
+        carried=_carried(row["carried"]),
         interrupted=cut_off.for_people() if cut_off else None,
     )
+
+
+_Shared = TypeVar("_Shared", str, str | None)
+
+
+@lru_cache(maxsize=4096)
+def _shared(text: _Shared) -> _Shared:
+    """One string for all the devices that have it: they share ports, groups and types by the thousand."""
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _points(written: str) -> tuple[str, ...]:
+    return tuple(json.loads(written))
+
+
+@lru_cache(maxsize=4096)
+def _carried(written: str) -> Mapping[str, str]:
+    return MappingProxyType(json.loads(written))
 
 
 def _port(row: aiosqlite.Row) -> Port:

@@ -7,10 +7,11 @@ from typing import Any
 
 from core.actions import ACTIONS
 from core.lifecycle import Circumstances, Standing
-from core.models import Device, Failure, Health, Pending, Seats, TaskState
+from core.models import Device, Failure, Health, Interrupted, Pending, Seats, TaskState
 from core.planning import Conditions
 from drivers.base import Capability, NetworkState
 
+# a load that was cut off is no status: it only makes that there is something to resume
 GOOD = Device(
     id=1,
     name="VAV 1",
@@ -31,6 +32,7 @@ GOOD = Device(
     seen_at=None,
     created_at=0.0,
     rev=1,
+    interrupted=Interrupted("load", "VAV.apb", "00" * 32, 40),
 )
 RUNNING = Pending(7, "provision", TaskState.RUNNING, "write domain", None, 0.0)
 QUEUED = Pending(7, "provision", TaskState.QUEUED, "", None, 0.0)

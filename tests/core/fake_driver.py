@@ -109,6 +109,7 @@ class FakeDriver(Driver):
     """See the module. `world` is set by the fixture of the same name."""
 
     protocol: ClassVar[str] = "fake"
+    other_tools: ClassVar[bool] = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.POLL, Capability.REPORTS}
     address_scope: ClassVar[AddressScope] = AddressScope.SITE
     world: ClassVar[World]

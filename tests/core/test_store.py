@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.errors import FieldhandError, Kind
 from core.models import Device, PortState
 from core.store import database, inventory, views
 from core.store.database import Transaction, Writer, open_reader, open_writer
-from core.store.inventory import NewDevice
+from core.store.inventory import DeviceChanges, NewDevice
 from drivers.base import AddressScope, Found, NetworkState
 from tests.core.fake_driver import address
 
@@ -312,11 +313,11 @@ async def _clock(tx: Transaction) -> float:
 
 
 async def test_a_license_for_a_site_counts_only_while_the_site_is_called_so(writer: Writer) -> None:
-    await writer.run(lambda tx: inventory.edit_site(tx, "plant", None))
+    await writer.run(lambda tx: inventory.edit_site(tx, lambda site: replace(site, name="plant")))
     await license_for(writer, 1, site="plant")
     await add(writer, "first")
     assert await seated(writer) == ["first"]
-    await writer.run(lambda tx: inventory.edit_site(tx, "harbour", None))
+    await writer.run(lambda tx: inventory.edit_site(tx, lambda site: replace(site, name="harbour")))
     assert await seated(writer) == []
 
 
@@ -334,7 +335,7 @@ async def test_a_view_gives_what_changed_after_a_revision(writer: Writer) -> Non
     await add(writer, "first", "second", "third")
     known = await writer.run(lambda tx: views.revision(tx.db))
     assert await writer.run(lambda tx: views.devices(tx.db, known)) == []
-    await writer.run(lambda tx: inventory.edit_device(tx, 2, "renamed", None, None, None))
+    await writer.run(lambda tx: inventory.edit_device(tx, 2, DeviceChanges(name="renamed")))
     changed = await writer.run(lambda tx: views.devices(tx.db, known))
     assert [(device.id, device.name) for device in changed] == [(2, "renamed")]
     assert changed[0].rev == await writer.run(lambda tx: views.revision(tx.db))
@@ -369,9 +370,7 @@ async def test_names_and_uids_are_taken_once(writer: Writer) -> None:
         assert refused.value.kind is kind
         with pytest.raises(FieldhandError) as refused:
             new_uid = None if uid == "NEW" else uid
-            await writer.run(
-                partial(inventory.edit_device, device=2, name=name, uid=new_uid, port=None, program_id=None)
-            )
+            await writer.run(partial(inventory.edit_device, device=2, changes=DeviceChanges(name=name, uid=new_uid)))
         assert refused.value.kind is kind
 
 
@@ -402,12 +401,12 @@ async def test_no_worker_has_a_port_open_after_all_were_closed(writer: Writer) -
 
 async def test_the_domain_stays_while_devices_hold_addresses_in_it(writer: Writer) -> None:
     await add(writer, "first")
-    await writer.run(lambda tx: inventory.edit_site(tx, None, "55"))
+    await writer.run(lambda tx: inventory.edit_site(tx, lambda site: replace(site, domain="55")))
     await writer.run(lambda tx: inventory.set_address(tx, 1, address(1), AddressScope.SITE))
     with pytest.raises(FieldhandError) as refused:
-        await writer.run(lambda tx: inventory.edit_site(tx, None, "AA"))
+        await writer.run(lambda tx: inventory.edit_site(tx, lambda site: replace(site, domain="AA")))
     assert refused.value.kind is Kind.IN_USE
-    await writer.run(lambda tx: inventory.edit_site(tx, "plant", "55"))
+    await writer.run(lambda tx: inventory.edit_site(tx, lambda site: replace(site, name="plant", domain="55")))
 
 
 # ---- what a search saw

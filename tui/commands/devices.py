@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from typing import Any
 
 import aiosqlite
@@ -14,7 +13,7 @@ from core.models import Device
 from core.store import views
 from tui.commands import records
 from tui.commands.parsing import Commands
-from tui.commands.session import Session, fields, note, table
+from tui.commands.session import Session, fields, note, table, when
 
 
 def add(commands: Commands) -> None:
@@ -29,14 +28,19 @@ def add(commands: Commands) -> None:
     adding.add_argument("--port", required=True)
     adding.add_argument("--group")
     adding.add_argument("--program-id")
+    adding.add_argument("--type", default="", help="what kind of device it is, in your words")
+    adding.add_argument("--location", default="")
     device.add("show", _show, "all there is to say of a device").add_argument("device")
     renaming = device.add("rename", _rename, "give a device another name")
     renaming.add_argument("device")
     renaming.add_argument("name")
     editing = device.add("edit", _edit, "change a device's record")
     editing.add_argument("device")
-    for name in ("--name", "--uid", "--port", "--program-id"):
+    for name in ("--name", "--uid", "--port", "--program-id", "--type", "--location"):
         editing.add_argument(name)
+    editing.add_argument("--points", help="the datapoints to be polled, separated by commas")
+    device.add("ignored", _ignored, "the devices that are not offered when they are found")
+    device.add("unignore", _unignore, "offer a device again when it is found").add_argument("uid")
     records.add(device)
 
     search = commands.add("discover", _discover, "search a port for devices")
@@ -59,6 +63,8 @@ def as_json(device: Device) -> dict[str, Any]:
         "status": lifecycle.status(device).value,
         "group": device.group,
         "program_id": device.program_id,
+        "type": device.type,
+        "location": device.location,
         "address": dict(device.address.parts) if device.address else None,
     }
 
@@ -106,7 +112,7 @@ async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
         device = await find(db, arguments.device)
         done = await views.tasks_of_device(db, device.id)
         saved = await views.snapshots(db, device.id)
-    seen = datetime.fromtimestamp(device.seen_at, UTC).isoformat(timespec="seconds") if device.seen_at else None
+    seen = when(device.seen_at) if device.seen_at else None
     shown = as_json(device) | {"reason": lifecycle.reason(device), "marginal": device.marginal, "seen": seen}
     shown |= {"model": device.model, "firmware": device.firmware}
     snapshots = records.snapshots_as_json(saved)
@@ -143,6 +149,8 @@ async def _add(arguments: argparse.Namespace, session: Session) -> Exit:
                 port=arguments.port,
                 group=arguments.group,
                 program_id=arguments.program_id,
+                type=arguments.type,
+                location=arguments.location,
             )
         )
     session.say(f"device {device} added", {"id": device})
@@ -154,11 +162,15 @@ async def _rename(arguments: argparse.Namespace, session: Session) -> Exit:
 
 
 async def _edit(arguments: argparse.Namespace, session: Session) -> Exit:
-    changes = {name: getattr(arguments, name) for name in ("name", "uid", "port", "program_id")}
+    changes: dict[str, Any] = {
+        name: getattr(arguments, name) for name in ("name", "uid", "port", "program_id", "type", "location")
+    }
+    if arguments.points is not None:
+        changes["points"] = tuple(point.strip() for point in arguments.points.split(",") if point.strip())
     return await _change(session, arguments.device, changes)
 
 
-async def _change(session: Session, device: str, changes: dict[str, str | None]) -> Exit:
+async def _change(session: Session, device: str, changes: dict[str, Any]) -> Exit:
     from core.rpc import EditDevice  # noqa: PLC0415
 
     async with session.store() as db:
@@ -171,6 +183,29 @@ async def _change(session: Session, device: str, changes: dict[str, str | None])
     return Exit.DONE
 
 
+async def _ignored(arguments: argparse.Namespace, session: Session) -> Exit:
+    async with session.store() as db:
+        ignored = await views.ignored(db)
+    rows = [(device.uid, device.name, device.protocol, when(device.at), device.by) for device in ignored]
+    session.say(
+        table(rows, ("UID", "Name", "Protocol", "Since", "By"), "no device is ignored"),
+        [
+            {"uid": device.uid, "name": device.name, "protocol": device.protocol, "since": when(device.at)}
+            for device in ignored
+        ],
+    )
+    return Exit.DONE
+
+
+async def _unignore(arguments: argparse.Namespace, session: Session) -> Exit:
+    from core.rpc import StopIgnoring  # noqa: PLC0415
+
+    async with session.worker() as worker:
+        await worker.call(StopIgnoring(uid=arguments.uid))
+    session.say(f"{arguments.uid} is offered again when it is found", {"uid": arguments.uid})
+    return Exit.DONE
+
+
 async def _discover(arguments: argparse.Namespace, session: Session) -> Exit:
     from core.rpc import Adopt, Discover  # noqa: PLC0415
 
@@ -179,15 +214,16 @@ async def _discover(arguments: argparse.Namespace, session: Session) -> Exit:
         found = await worker.call(Discover(port=arguments.port))
         adopted: tuple[int, ...] = ()
         if arguments.adopt:
-            adopted = await worker.call(Adopt(port=arguments.port, devices=found))
+            wanted = tuple(device for device in found if not device.ignored)
+            adopted = await worker.call(Adopt(port=arguments.port, devices=wanted))
     rows = [
         (
             device.found.uid,
             device.found.program_id,
-            device.found.state.value,
+            device.found.state.value if device.found.state else None,
             device.found.address.text if device.found.address else "",
             device.name,
-            "known" if device.known else "adopted" if adopted else "new",
+            "ignored" if device.ignored else "known" if device.known else "adopted" if adopted else "new",
         )
         for device in found
     ]
@@ -198,11 +234,12 @@ async def _discover(arguments: argparse.Namespace, session: Session) -> Exit:
             {
                 "uid": device.found.uid,
                 "program_id": device.found.program_id,
-                "state": device.found.state.value,
+                "state": device.found.state.value if device.found.state else None,
                 "application": device.found.application,
                 "address": dict(device.found.address.parts) if device.found.address else None,
                 "name": device.name,
                 "known": device.known,
+                "ignored": device.ignored,
             }
             for device in found
         ],

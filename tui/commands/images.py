@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from core.errors import Exit
 from core.models import StoredImage
 from core.store import views
 from tui.commands.parsing import Commands
-from tui.commands.session import Session, fields, note, table
+from tui.commands.session import Session, fields, note, table, when
 
 
 def add(commands: Commands) -> None:
@@ -39,7 +38,7 @@ def image_as_json(image: StoredImage) -> dict[str, Any]:
         "firmware": image.firmware,
         "opaque": image.opaque,
         "size": image.size,
-        "added": datetime.fromtimestamp(image.added_at, UTC).isoformat(timespec="seconds"),
+        "added": when(image.added_at),
         "added_by": image.added_by,
     }
 

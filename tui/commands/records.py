@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import Exit, FieldhandError, Kind
@@ -12,7 +11,7 @@ from core.models import Device, Job, JournalStep, StepState, StoredSnapshot, Tas
 from core.store import views
 from core.text import printable
 from tui.commands.parsing import Commands
-from tui.commands.session import Session
+from tui.commands.session import Session, when
 
 
 def add(device: Commands) -> None:
@@ -23,7 +22,7 @@ def add(device: Commands) -> None:
 
 def snapshots_as_json(snapshots: list[StoredSnapshot]) -> list[dict[str, Any]]:
     """When the configuration was kept, and of which unit."""
-    return [{"taken": moment(snapshot.taken_at), "uid": snapshot.uid} for snapshot in snapshots]
+    return [{"taken": when(snapshot.taken_at), "uid": snapshot.uid} for snapshot in snapshots]
 
 
 def interrupted_as_json(device: Device) -> dict[str, Any] | None:
@@ -40,11 +39,6 @@ def interrupted_as_text(device: Device) -> str:
     if cut_off is None:
         return ""
     return f"{cut_off.action} of {cut_off.image} at {cut_off.percent} %" if cut_off.image else cut_off.action
-
-
-def moment(seconds: float) -> str:
-    """A time for people and scripts."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 async def _journal(arguments: argparse.Namespace, session: Session) -> Exit:
@@ -64,7 +58,7 @@ def _task_as_text(job: Job, task: Task, steps: list[JournalStep]) -> str:
     lines = [f"job {job.id}, {printable(job.title)}, by {printable(job.operator)}: {task.state.value}{outcome}"]
     for step in steps:
         attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
-        lines.append(f"  {moment(step.started_at)}  {step.state.value:<11}  {printable(step.name)}{attempt}")
+        lines.append(f"  {when(step.started_at)}  {step.state.value:<11}  {printable(step.name)}{attempt}")
         if step.state is StepState.FAILED:
             lines += [f"    {printable(line)}" for line in step.detail.splitlines()]
     return "\n".join(lines)
@@ -84,8 +78,8 @@ def _task_as_json(job: Job, task: Task, steps: list[JournalStep]) -> dict[str, A
                 "step": step.name,
                 "state": step.state.value,
                 "attempt": step.attempt,
-                "started": moment(step.started_at),
-                "finished": None if step.finished_at is None else moment(step.finished_at),
+                "started": when(step.started_at),
+                "finished": None if step.finished_at is None else when(step.finished_at),
                 "detail": step.detail.splitlines(),
             }
             for step in steps
@@ -107,7 +101,7 @@ async def _snapshot(arguments: argparse.Namespace, session: Session) -> Exit:
         "device": device.name,
         "uid": newest.uid,
         "program_id": newest.program_id,
-        "taken": moment(newest.taken_at),
+        "taken": when(newest.taken_at),
         "version": newest.version,
         "configuration": dict(newest.document),
     }

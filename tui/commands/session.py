@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,6 +68,11 @@ def note(text: str) -> None:
         sys.stderr.write(text + "\n")
 
 
+def when(at: float) -> str:
+    """A time as people and programs read it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
 def table(rows: Iterable[Sequence[object]], heading: Sequence[str], empty: str) -> str:
     """Rows as aligned text; numbers to the right."""
     rows = [tuple(row) for row in rows]
@@ -92,17 +98,17 @@ def fields(data: Mapping[str, object]) -> str:
     )
 
 
-def read_text(path: Path) -> str:
-    """A small text file the operator named; raises FILE with the reason."""
+def read_text(path: Path, largest: int = LARGEST_TEXT_FILE, what: str = "a key or a license") -> str:
+    """A text file the operator named, of so many bytes at most; raises FILE with the reason."""
     try:
         if not path.is_file():
             raise FieldhandError(
                 Kind.FILE, path=str(path), reason="no such file" if not path.exists() else "not a file"
             )
         with path.open("rb") as file:
-            data = file.read(LARGEST_TEXT_FILE + 1)
-        if len(data) > LARGEST_TEXT_FILE:
-            raise FieldhandError(Kind.FILE, path=str(path), reason="too large to be a key or a license")
+            data = file.read(largest + 1)
+        if len(data) > largest:
+            raise FieldhandError(Kind.FILE, path=str(path), reason=f"too large to be {what}")
         return data.decode("utf-8")
     except OSError as error:
         raise FieldhandError(Kind.FILE, path=str(path), reason=error.strerror or str(error)) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.client import SocketClient
 from core.errors import Exit, FieldhandError
-from core.models import JobState, Port, Seats
+from core.models import JobState, Mode, Port, Seats
 from core.rpc import AddPort, EditSite, RemovePort, StopWorker
 from core.store import views
 from tui.commands.jobs import job_as_json
@@ -28,6 +28,12 @@ def add(commands: Commands) -> None:
     site = commands.add("site", _site, "show or change the name and the LON domain of the site")
     site.add_argument("--name")
     site.add_argument("--domain", help="hexadecimal, 0, 1, 3 or 6 bytes")
+    site.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        help="who manages the networks: this console (dmm) or another tool (imm)",
+    )
+    site.add_argument("--without", metavar="PROTOCOLS", help="what the site does not have, such as lon; none for all")
 
     commands.add("status", _status, "worker, ports, license seats and running jobs")
 
@@ -74,13 +80,24 @@ async def _remove_port(arguments: argparse.Namespace, session: Session) -> Exit:
 
 
 async def _site(arguments: argparse.Namespace, session: Session) -> Exit:
-    if arguments.name is not None or arguments.domain is not None:
+    changes = {name: getattr(arguments, name) for name in ("name", "domain", "mode")}
+    if arguments.without is not None:
+        without = [protocol.strip().lower() for protocol in arguments.without.split(",")]
+        changes["without"] = [protocol for protocol in without if protocol not in ("", "none")]
+    if any(value is not None for value in changes.values()):
         async with session.worker() as worker:
-            await worker.call(EditSite(name=arguments.name, domain=arguments.domain))
+            await worker.call(EditSite.model_validate(changes))
     async with session.store() as db:
         site = await views.site(db)
-    shown = {"name": site.name, "domain": site.domain, "subnet": site.subnet, "node": site.node}
-    session.say(fields(shown), shown)
+    shown = {
+        "name": site.name,
+        "domain": site.domain,
+        "subnet": site.subnet,
+        "node": site.node,
+        "mode": site.mode.value,
+        "without": list(site.without),
+    }
+    session.say(fields(shown | {"without": ", ".join(site.without) or "none"}), shown)
     return Exit.DONE
 
 

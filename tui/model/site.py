@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from core.actions import Action
-from core.lifecycle import Circumstances, Status, refusal
+from core.lifecycle import Circumstances, Status, circumstances, refusal
 from core.models import Device, Group, Job, JobState, Port, Summary
 from core.rpc import PinPressed
 from drivers.base import Capability
@@ -48,6 +48,7 @@ class Site:
     link: Link = Link.STARTING
     link_reason: str = ""
     capabilities: Mapping[str, frozenset[Capability]] = field(default_factory=dict)
+    other_tools: frozenset[str] = frozenset()
     said: deque[Said] = field(default_factory=lambda: deque(maxlen=MOST_SAID))
     message: Said | None = None
     """What the message line shows until the next key."""
@@ -71,13 +72,17 @@ class Site:
 
     def refusals(self, action: Action, devices: Sequence[Device]) -> list[str | None]:
         """For each device, why the action is not offered."""
-        circumstances = Circumstances(self.capabilities)
-        return [refusal(action, device, circumstances) for device in devices]
+        return [refusal(action, device, self._circumstances) for device in devices]
 
     def offered(self, action: Action, devices: Sequence[Device]) -> bool:
         """Whether the action is offered on any of them."""
-        circumstances = Circumstances(self.capabilities)
-        return any(refusal(action, device, circumstances) is None for device in devices)
+        return any(refusal(action, device, self._circumstances) is None for device in devices)
+
+    @property
+    def _circumstances(self) -> Circumstances:
+        if self.summary is None:
+            return Circumstances(self.capabilities)
+        return circumstances(self.summary.site, self.capabilities, self.other_tools)
 
     def statuses(self) -> dict[str, Counter[Status]]:
         """How many devices of each status are in each group."""

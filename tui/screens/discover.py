@@ -51,7 +51,8 @@ class FoundTable(ListTable[FoundDevice]):
                 return ((cut_middle(clean(item.name), place.width, glyphs.ellipsis), token),)
             case "state":
                 where = f" {found.address.text}" if found.address else ""
-                text = "known already" if item.known else f"{found.state.value}{where}"
+                state = found.state.value if found.state else "found"
+                text = "known already" if item.known else f"{state}{where}"
                 return ((text if found.application or item.known else "no application", token),)
             case "program":
                 return ((found.program_id or "", Token.MUTED),)

@@ -88,7 +88,7 @@ class PlanBlock(Block):
         """The one that was asked for."""
         if self.showing == "devices":
             planned = self._plan.devices
-            return _list([(p.name, p.uid, p.port) for p in planned], width)
+            return _list([(p.name, p.uid, p.port or "record only") for p in planned], width)
         if self.showing == "skipped":
             skipped = self._plan.skipped
             return _list([(s.name, s.uid, s.reason) for s in skipped], width)

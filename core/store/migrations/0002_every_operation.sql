@@ -89,3 +89,13 @@ ALTER TABLE site ADD COLUMN without TEXT NOT NULL DEFAULT '[]';   -- JSON: proto
 ALTER TABLE site ADD COLUMN pausing TEXT NOT NULL DEFAULT 'ask';
 ALTER TABLE site ADD COLUMN pause_above REAL NOT NULL DEFAULT 10; -- events per second
 ALTER TABLE site ADD COLUMN poll_seconds REAL NOT NULL DEFAULT 10;
+
+-- Descriptions of device types, for drivers that need them.
+CREATE TABLE device_type (
+    protocol TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    text     TEXT NOT NULL,
+    added_at REAL NOT NULL,
+    added_by TEXT NOT NULL,
+    PRIMARY KEY (protocol, name)
+);
