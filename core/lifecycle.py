@@ -66,6 +66,8 @@ def reason(device: Device) -> str:
             return device.marginal
         case Status.UNLICENSED:
             return "no license seat"
+        case Status.NO_APPLICATION if device.interrupted and device.interrupted.image:
+            return f"load of {device.interrupted.image} cut off at {device.interrupted.percent} %: resume load"
         case _:
             return ""
 
@@ -149,6 +151,6 @@ def refusal(action: Action, device: Device, circumstances: Circumstances) -> str
     where = standing(device)
     if where not in action.offered_in:
         return where.value
-    if action.resumes and device.interrupted is None:
+    if action.resumes and (device.interrupted is None or device.interrupted.action != action.capability.value):
         return "nothing was cut off"
     return None

@@ -118,7 +118,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """An operation that was cut off and can be taken up again. `image` is its name where it is a load."""
+    """An operation that was cut off and can be taken up again.
+
+    `action` is the one of its capability ("load", whichever action it was). `image` is its name where it is a load.
+    """
 
     action: str
     image: str

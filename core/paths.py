@@ -20,7 +20,7 @@ LONGEST_SOCKET_PATH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class StateDirectory:
-    """Everything of one installation: store, socket, lock and log. Only its owner may look in."""
+    """Everything of one installation: store, images, socket, lock and log. Only its owner may look in."""
 
     path: Path
 
@@ -45,6 +45,11 @@ class StateDirectory:
     def store(self) -> Path:
         """The SQLite file."""
         return self.path / "fieldhand.sqlite"
+
+    @property
+    def images(self) -> Path:
+        """The image repository: one file for each image, named by its SHA-256."""
+        return self.path / "images"
 
     @property
     def socket(self) -> Path:

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import images
 from core.actions import Action, Scope
 from core.lifecycle import Circumstances, Standing, is_told_of_removal, refusal, standing
-from core.models import Device, Pausing, Seats
+from core.models import Device, Pausing, Seats, StoredImage
+from drivers.base import Capability
 
 PORT_OVERHEAD_SECONDS = 0.3
 """What a job takes on a port beside its devices: starting, journal, the last answer."""
@@ -83,7 +85,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The circumstances of planning: what protocols can do and how fast, the license seats, and monitoring."""
+    """The circumstances of planning: what protocols can do and how fast, the license seats, and monitoring.
+
+    `images` are those of the repository, by SHA-256. `by_hand` is what a new unit needs first, and `snapshots`
+    says when (`now`: the same clock) the configuration of a device, by its id, was saved last.
+    """
 
     circumstances: Circumstances
     seconds_per_device: Mapping[tuple[str, str], float]
@@ -95,6 +101,10 @@ class Conditions:
     """By port."""
     pausing: Pausing = Pausing.ASK
     pause_above: float = 10.0
+    images: Mapping[str, StoredImage] = field(default_factory=dict)
+    by_hand: tuple[str, ...] = ()
+    snapshots: Mapping[int, float] = field(default_factory=dict)
+    now: float = 0.0
 
 
 def plan(
@@ -106,17 +116,20 @@ def plan(
     subject: str = "",
 ) -> Plan:
     """What doing the action to the devices means. `subject` is what they are together ("group roof")."""
+    image = conditions.images.get(str(parameters.get("image")))
+    chosen: list[Device] = []
     planned: list[Planned] = []
     skipped: list[Skipped] = []
     seconds: defaultdict[str, float] = defaultdict(float)
     standings: Counter[object] = Counter()
     short = 0
     for device in devices:
-        why = refusal(action, device, conditions.circumstances)
+        why = refusal(action, device, conditions.circumstances) or _misfit(action, device, parameters, conditions)
         short += not device.licensed and action.needs_seat
         if why is not None:
             skipped.append(Skipped(device.id, device.name, device.uid, why))
             continue
+        chosen.append(device)
         standings[standing(device)] += 1
         record_only = action.removes and not is_told_of_removal(device, conditions.circumstances)
         port = None if record_only else device.port
@@ -126,9 +139,13 @@ def plan(
     warnings = [f"{standings[where]} {text}" for where, text in action.warnings if standings[where]]
     if action.removes:
         warnings += _removal_warnings(planned, devices, parameters, conditions)
+    if image is not None:
+        warnings += images.warnings(image, chosen)
+    if action.capability is Capability.REPLACE:
+        warnings += [_configuration(device, conditions) for device in chosen]
     return Plan(
         action=action.name,
-        title=action.title(scope),
+        title=action.title(scope) if image is None else f"{action.label} {image.name}",
         subject=subject,
         parameters=parameters,
         devices=tuple(planned),
@@ -140,6 +157,8 @@ def plan(
         warnings=tuple(warnings),
         asks=action.asks(scope, len(devices)),
         monitoring=_monitoring(seconds, conditions) if action.pauses_monitoring else None,
+        typed=action.name if image is not None and planned and parameters["force"] else "",
+        by_hand=conditions.by_hand,
     )
 
 
@@ -151,6 +170,32 @@ def _monitoring(ports: Iterable[str], conditions: Conditions) -> MonitoringPlan:
         pauses=above and conditions.pausing is not Pausing.NEVER,
         asks=above and conditions.pausing is Pausing.ASK,
     )
+
+
+def _misfit(action: Action, device: Device, parameters: Mapping[str, Any], conditions: Conditions) -> str | None:
+    """Why the image of the plan, or the one that was cut off on the device, is not for it."""
+    if action.capability is not Capability.LOAD:
+        return None
+    if not action.resumes:
+        return images.refusal(conditions.images[parameters["image"]], device, force=parameters["force"])
+    if device.interrupted is not None and device.interrupted.sha256 not in conditions.images:
+        return f"{device.interrupted.image} is not in the repository any more"
+    return None
+
+
+def _configuration(device: Device, conditions: Conditions) -> str:
+    """What the new unit gets of the configuration of the old one."""
+    saved = conditions.snapshots.get(device.id)
+    if saved is None:
+        return "no configuration was saved: the new unit gets the address only"
+    return f"the new unit gets the configuration that was saved {_ago(conditions.now - saved)}"
+
+
+def _ago(seconds: float) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if count := int(seconds // length):
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"
 
 
 def _removal_warnings(

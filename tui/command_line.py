@@ -25,6 +25,7 @@ SUBJECTS: Final = {
     "devices": {"devices", "device", "discover"},
     "groups": {"group"},
     "actions": set[str](),  # one command for each entry of the catalogue
+    "images": {"image"},
     "jobs": {"jobs"},
     "licenses": {"license"},
     "interchange": {"import", "export", "history"},

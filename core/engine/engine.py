@@ -19,6 +19,7 @@ import aiosqlite
 from core import addressing, rpc
 from core.engine import registry
 from core.engine.found import described
+from core.engine.images import Images
 from core.engine.jobs import PortJobs
 from core.engine.monitoring import Monitoring
 from core.engine.ports import PortKeeper
@@ -56,6 +57,7 @@ class Engine:
         self._directory = directory
         self.writer: Writer
         self.monitoring: Monitoring
+        self.images: Images
         self.site: SiteSettings
         self._types: dict[str, dict[str, str]] = {}
         self.ports: dict[str, OpenPort] = {}
@@ -78,6 +80,7 @@ class Engine:
         )
         engine.monitoring = Monitoring(directory.store, engine.writer, engine.tell, engine._fault)
         engine.subscribe(engine.monitoring.heard)
+        engine.images = Images(directory.images, engine.writer)
         try:
             await engine._start()
             yield engine
@@ -100,6 +103,7 @@ class Engine:
         interrupted = await self.writer.run(journal.recover)
         if interrupted:
             logger.warning("taking up %d tasks that were cut off", len(interrupted))
+        await self.images.start()
         await self.load_site()
         await self.monitoring.start()
         for port in await self.read(views.ports):
@@ -135,7 +139,7 @@ class Engine:
             partial(self.monitoring.reported, port.name),
             self._fault,
         )
-        self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self._fault))
+        self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self.images, self._fault))
         self.monitoring.watch(keeper)
         keeper.start(opened)
 

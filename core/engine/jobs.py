@@ -11,20 +11,34 @@ import dataclasses
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from core.actions import BY_NAME
+from core.engine.images import Images
+from core.engine.pace import Pace
 from core.engine.ports import PortKeeper
 from core.errors import FieldhandError, Kind
 from core.models import StepState
 from core.store import journal
+from core.store.checkpoints import StoredCheckpoint
 from core.store.database import Transaction, Writer
 from core.store.journal import OpenTask
-from drivers.base import Driver, Facts, PortError, Priority, Progress, Step
+from drivers.base import (
+    Capability,
+    Checkpoint,
+    Driver,
+    Facts,
+    Image,
+    PortError,
+    Priority,
+    Progress,
+    Snapshot,
+    Step,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +73,12 @@ def _places(lane: _Lane, driver: Driver) -> int:
 class PortJobs:
     """The runner of one port. `on_fault` hears of what must never happen: work that could not be written down."""
 
-    def __init__(self, keeper: PortKeeper, writer: Writer, on_fault: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, keeper: PortKeeper, writer: Writer, images: Images, on_fault: Callable[[BaseException], None]
+    ) -> None:
         self._keeper = keeper
         self._writer = writer
+        self._images = images
         self._on_fault = on_fault
         self._lost: Driver | None = None
         """The driver whose port went away; a new one is waited for."""
@@ -81,7 +98,7 @@ class PortJobs:
         self._wake.set()
 
     def cancel(self, job: int) -> None:
-        """Stop the tasks of a job at their next step border."""
+        """Stop the tasks of a job at their next step border or checkpoint."""
         if self._runs(job):
             self._cancelling.add(job)
         self.wake()
@@ -145,7 +162,7 @@ class PortJobs:
     async def _do(self, task: OpenTask, priority: Priority, driver: Driver) -> None:
         if not await self._writer.run(lambda tx: journal.begin_task(tx, task)):
             return
-        walk = _Walk(task, priority, driver, self._writer)
+        walk = _Walk(task, priority, driver, self._writer, self._images)
         try:
             finished = await walk.through(lambda: task.job in self._cancelling)
         except PortError as problem:
@@ -168,7 +185,7 @@ class PortJobs:
 class _Walk:
     """One device's way through the steps of an action."""
 
-    def __init__(self, task: OpenTask, priority: Priority, driver: Driver, writer: Writer) -> None:
+    def __init__(self, task: OpenTask, priority: Priority, driver: Driver, writer: Writer, images: Images) -> None:
         self.step: int | None = None
         """The journal's id of the step under way."""
         self._task = task
@@ -176,25 +193,60 @@ class _Walk:
         self._priority = priority
         self._driver = driver
         self._writer = writer
+        self._images = images
+        self._image: Image | None = None
+        self._force: bool = task.parameters.get("force", False)
         self._facts = Facts()
+        self._kept = Facts()
+        """What of the facts is in the record already."""
+        self._pace = Pace()
+        self._percent = 0
+        self._reached: StoredCheckpoint | None = None
+        """The last checkpoint of this attempt."""
+        self._midway = False
+        """Stopped at a checkpoint, in the middle of a step."""
         self._progress_due = 0.0
 
     async def through(self, cancelled: Callable[[], bool]) -> bool:
-        """Walk all steps; False when it was stopped at a step border."""
-        task = self._task
-        events = self._driver.perform(self._action.capability, task.target, task.parameters, self._priority)
+        """Walk all steps; False when it was stopped at a step border or a checkpoint."""
+        parameters = await self._parameters()
+        events = self._driver.perform(self._action.capability, self._task.target, parameters, self._priority)
         async with aclosing(events):
             async for event in events:
                 match event:
                     case Step():
                         if cancelled():
                             return False
+                        self._pace.begin()
                         self.step = await self._writer.run(partial(self._begin, event, self.step))
                     case Progress():
                         await self._show(event)
                     case Facts():
-                        self._learn(event)
+                        await self._learn(event)
+                    case Checkpoint():
+                        await self._writer.run(partial(self._mark, event))
+                        if cancelled():
+                            self._midway = True
+                            return False
+                    case Snapshot():
+                        await self._writer.run(partial(journal.keep_snapshot, task=self._task, snapshot=event))
         return True
+
+    async def _parameters(self) -> Mapping[str, Any]:
+        """What the driver is given: an image itself, not its name; of what was cut off, what it was begun with."""
+        task = self._task
+        if self._action.capability is not Capability.LOAD:
+            return task.parameters
+        if not self._action.resumes:
+            sha256 = task.parameters["image"]
+        elif task.cut_off is not None:
+            sha256, self._force = task.cut_off.sha256, task.cut_off.force
+        else:
+            raise FieldhandError(Kind.NOT_ALLOWED, reason="there is nothing to go on with")
+        self._image = await self._images.read(task.job, sha256)
+        if task.cut_off is not None and task.cut_off.sha256 == sha256:
+            self._percent = task.cut_off.percent
+        return {"image": self._image, "force": self._force}
 
     async def done(self) -> None:
         """Everything was done."""
@@ -208,9 +260,13 @@ class _Walk:
     async def cancelled(self) -> None:
         """The operator stopped it."""
 
+        where = f" at {self._reached.percent} % of {self._reached.image}" if self._reached and self._image else ""
+
         async def end(tx: Transaction) -> None:
-            await self._end_step(tx, StepState.DONE, "")
-            await journal.task_cancelled(tx, self._task.id)
+            state = StepState.INTERRUPTED if self._midway else StepState.DONE
+            await self._end_step(tx, state, "stopped by the operator" if self._midway else "")
+            await journal.learn(tx, self._task, self._facts)
+            await journal.task_cancelled(tx, self._task.id, where)
 
         await self._writer.run(end)
 
@@ -234,18 +290,45 @@ class _Walk:
     async def _begin(self, step: Step, finished: int | None, tx: Transaction) -> int:
         return await journal.begin_step(tx, self._task, step, finished)
 
+    async def _mark(self, reached: Checkpoint, tx: Transaction) -> None:
+        """Everything before the checkpoint is done: so it says on the disk, before the driver goes on."""
+        image = self._image
+        checkpoint = StoredCheckpoint(
+            capability=self._action.capability.value,
+            uid=self._task.target.uid,
+            image=image.name if image else "",
+            sha256=image.sha256 if image else "",
+            force=self._force,
+            percent=self._percent,
+            data=reached.data,
+        )
+        await self._keep_facts(tx)
+        await journal.set_checkpoint(tx, self._task, checkpoint)
+        self._reached = checkpoint
+
+    async def _keep_facts(self, tx: Transaction) -> None:
+        """Should the work end here, the record says how the device was left."""
+        if self._kept != self._facts:
+            await journal.learn(tx, self._task, self._facts)
+            self._kept = self._facts
+
     async def _end_step(self, tx: Transaction, state: StepState, detail: str) -> None:
         if self.step is not None:
             await journal.end_step(tx, self.step, state, detail)
 
     async def _show(self, progress: Progress) -> None:
+        if not progress.total:
+            return
+        self._percent = 100 * progress.done // progress.total
         now = time.monotonic()
-        if progress.total and now >= self._progress_due:
+        detail = self._pace.describe(progress, now)
+        if now >= self._progress_due:
             self._progress_due = now + PROGRESS_SECONDS
-            percent = 100 * progress.done // progress.total
-            await self._writer.run(lambda tx: journal.set_progress(tx, self._task.id, percent))
+            await self._writer.run(lambda tx: journal.set_progress(tx, self._task.id, self._percent, detail))
 
-    def _learn(self, seen: Facts) -> None:
+    async def _learn(self, seen: Facts) -> None:
         fields = (field.name for field in dataclasses.fields(Facts))
         known = {name: value for name in fields if (value := getattr(seen, name)) is not None}
         self._facts = dataclasses.replace(self._facts, **known)
+        if seen.application is False:  # however the work ends, the record must not call it a working device
+            await self._writer.run(self._keep_facts)

@@ -19,12 +19,12 @@ from core.engine import registry
 from core.engine.found import described
 from core.engine.importing import Import
 from core.errors import FieldhandError, Kind
-from core.models import Device, Event, License, Mode, Port, PortMonitoring, TaskState
+from core.models import Device, Event, License, Mode, Port, PortMonitoring, StoredImage, TaskState
 from core.store import inventory, journal, monitoring, views
 from core.store.database import Transaction
 from core.store.inventory import NewDevice
 from core.store.journal import AddressSource
-from drivers.base import Found, Priority, Progress
+from drivers.base import Capability, Driver, Found, Priority, Progress, Target
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -79,8 +79,12 @@ async def _plan(engine: Engine, request: rpc.MakePlan, caller: Caller) -> planni
 
 async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.StartJob) -> planning.Plan:
     action = _action(request.action)
-    parameters = _parameters(action, request.parameters)
+    if request.selection.scope not in action.scopes:
+        reason = f"{action.name} is for one device at a time"
+        raise FieldhandError(Kind.INVALID, what="selection", value=request.selection.scope.value, reason=reason)
     devices, subject = await _selected(tx, request.selection)
+    parameters = await _resolved(tx, action, _parameters(action, request.parameters), devices)
+    replaced = devices[0] if devices and action.capability is Capability.REPLACE else None
     if isinstance(request, rpc.StartJob) and request.await_seats:
         action = replace(action, needs_seat=False)
     site = await views.site(tx.db)
@@ -89,6 +93,10 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         circumstances=lifecycle.circumstances(site, registry.capabilities(), registry.other_tools(), closed),
         seconds_per_device=registry.seconds_per_device(),
         seats=await views.seats(tx.db, tx.now),
+        images={image.sha256: image for image in await views.images(tx.db)},
+        by_hand=registry.driver(replaced.protocol).by_hand(replaced.program_id) if replaced else (),
+        snapshots=await views.snapshot_times(tx.db, [replaced.id] if replaced else []),
+        now=tx.now,
         found_again=registry.other_tools() if site.mode is Mode.DMM else frozenset(),
         events_per_second={name: engine.monitoring.expected(name) for name in engine.ports},
         pausing=site.pausing,
@@ -189,6 +197,22 @@ def _parameters(action: Action, given: Mapping[str, Any]) -> Mapping[str, Any]:
         ) from error
 
 
+async def _resolved(
+    tx: Transaction, action: Action, parameters: Mapping[str, Any], devices: list[Device]
+) -> Mapping[str, Any]:
+    """The parameters with what they name: an image by its hash, a new unit by a UID that nobody else has."""
+    if "image" in parameters:
+        return {**parameters, "image": (await views.image(tx.db, parameters["image"])).sha256}
+    if not devices or action.capability is not Capability.REPLACE:
+        return parameters
+    uid = registry.driver(devices[0].protocol).parse_uid(parameters["uid"])
+    if uid == devices[0].uid:
+        reason = f"it is the unit that {devices[0].name!r} has now"
+        raise FieldhandError(Kind.INVALID, what="UID", value=uid, reason=reason)
+    await inventory.uid_is_free(tx, uid)
+    return {**parameters, "uid": uid}
+
+
 async def _selected(tx: Transaction, selection: rpc.Selection) -> tuple[list[Device], str]:
     if selection.group is not None:
         return await views.devices_of_group(tx.db, selection.group), f"group {selection.group}"
@@ -215,12 +239,9 @@ async def _remove_port(engine: Engine, request: rpc.RemovePort, caller: Caller) 
 
 async def _discover(engine: Engine, request: rpc.Discover, caller: Caller) -> tuple[rpc.FoundDevice, ...]:
     port = await engine.read(lambda db: views.port(db, request.port))
-    registry.driver(port.protocol)
-    keeper = engine.ports[request.port].keeper
-    if keeper.driver is None:
-        raise keeper.problem or FieldhandError(Kind.PORT_ABSENT, port=request.port, reason="it is being opened")
+    driver = _open_driver(engine, port)
     found: dict[str, Found] = {}
-    async with aclosing(keeper.driver.discover()) as search:
+    async with aclosing(driver.discover()) as search:
         async for event in search:
             doing = event.unit if isinstance(event, Progress) else "identifying"
             if isinstance(event, Found):
@@ -232,6 +253,30 @@ async def _discover(engine: Engine, request: rpc.Discover, caller: Caller) -> tu
         return await described(tx.db, list(found.values()))
 
     return await engine.writer.run(take_over)
+
+
+def _open_driver(engine: Engine, port: Port) -> Driver:
+    registry.driver(port.protocol)
+    keeper = engine.ports[port.name].keeper
+    if keeper.driver is None:
+        raise keeper.problem or FieldhandError(Kind.PORT_ABSENT, port=port.name, reason="it is being opened")
+    return keeper.driver
+
+
+async def _identify_unit(engine: Engine, request: rpc.IdentifyUnit, caller: Caller) -> rpc.FoundDevice:
+    port = await engine.read(lambda db: views.port(db, request.port))
+    driver = _open_driver(engine, port)
+    found = await driver.identify(driver.parse_uid(request.uid))
+    return (await engine.read(lambda db: described(db, [found])))[0]
+
+
+async def _wink_unit(engine: Engine, request: rpc.WinkUnit, caller: Caller) -> None:
+    port = await engine.read(lambda db: views.port(db, request.port))
+    driver = _open_driver(engine, port)
+    target = Target(driver.parse_uid(request.uid))
+    async with aclosing(driver.perform(Capability.WINK, target, {}, Priority.INTERACTIVE)) as steps:
+        async for _ in steps:
+            pass
 
 
 async def _adopt(engine: Engine, request: rpc.Adopt, caller: Caller) -> tuple[int, ...]:
@@ -378,6 +423,17 @@ async def _assign_group(engine: Engine, request: rpc.AssignGroup, caller: Caller
     await engine.writer.run(lambda tx: inventory.assign_group(tx, request.devices, request.group))
 
 
+# ---- images
+
+
+async def _add_image(engine: Engine, request: rpc.AddImage, caller: Caller) -> StoredImage:
+    return await engine.images.add(request.name, request.data, caller.name)
+
+
+async def _remove_image(engine: Engine, request: rpc.RemoveImage, caller: Caller) -> None:
+    await engine.images.remove(request.image)
+
+
 # ---- licenses
 
 
@@ -415,6 +471,8 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.ReadEvents: _read_events,
     rpc.Discover: _discover,
     rpc.Adopt: _adopt,
+    rpc.IdentifyUnit: _identify_unit,
+    rpc.WinkUnit: _wink_unit,
     rpc.AddDevice: _add_device,
     rpc.EditDevice: _edit_device,
     rpc.ImportDevices: _import,
@@ -425,6 +483,8 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.RenameGroup: _rename_group,
     rpc.RemoveGroup: _remove_group,
     rpc.AssignGroup: _assign_group,
+    rpc.AddImage: _add_image,
+    rpc.RemoveImage: _remove_image,
     rpc.TrustKey: _trust_key,
     rpc.AddLicense: _add_license,
 }

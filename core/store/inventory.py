@@ -75,7 +75,7 @@ async def add_devices(tx: Transaction, devices: Sequence[NewDevice]) -> tuple[in
     ids = []
     for device in devices:
         if device.uid is not None:
-            await _uid_is_free(tx, device.uid)
+            await uid_is_free(tx, device.uid)
             await tx.db.execute("DELETE FROM ignored WHERE uid = ?", (device.uid,))
         ids.append(
             await _unique(
@@ -138,9 +138,19 @@ async def observe(tx: Transaction, device: int, found: Found) -> None:
     else:
         ours = configured and key(found.address.parts) == given
     await tx.db.execute(
-        "UPDATE device SET program_id = coalesce(?, program_id), state = ?, ours = ?, application = ?,"
-        " seen_at = ?, rev = ? WHERE id = ?",
-        (found.program_id, state, ours, found.application, tx.now, tx.rev, device),
+        "UPDATE device SET program_id = coalesce(?, program_id), model = coalesce(?, model),"
+        " firmware = coalesce(?, firmware), state = ?, ours = ?, application = ?, seen_at = ?, rev = ? WHERE id = ?",
+        (
+            found.program_id,
+            found.model,
+            found.firmware,
+            state,
+            ours,
+            found.application,
+            tx.now,
+            tx.rev,
+            device,
+        ),
     )
     if configured and not ours and found.address is not None:
         await set_address(tx, device, found.address)
@@ -175,7 +185,7 @@ async def edit_device(tx: Transaction, device: int, changes: DeviceChanges) -> N
                 Kind.NOT_ALLOWED,
                 reason=f"{before.name!r} is provisioned: deprovision it before it gets another UID",
             )
-        await _uid_is_free(tx, uid)
+        await uid_is_free(tx, uid)
     await _unique(
         tx,
         "device",
@@ -380,8 +390,14 @@ async def edit_site(tx: Transaction, changed: Callable[[Site], Site]) -> None:
     await reseat(tx)  # licenses may be for a site of that name
 
 
-async def _uid_is_free(tx: Transaction, uid: str) -> None:
-    for row in await tx.db.execute_fetchall("SELECT name FROM device WHERE uid = ?", (uid,)):
+async def uid_is_free(tx: Transaction, uid: str) -> None:
+    """Raises DUPLICATE_UID when a device has it, or is about to get it by being replaced."""
+    rows = await tx.db.execute_fetchall(
+        "SELECT name FROM device WHERE uid = ? UNION ALL SELECT t.name FROM task t JOIN job j ON j.id = t.job_id"
+        " WHERE j.action = 'replace' AND t.state IN ('queued', 'running') AND json_extract(j.parameters, '$.uid') = ?",
+        (uid, uid),
+    )
+    for row in rows:
         raise FieldhandError(Kind.DUPLICATE_UID, uid=uid, device=row["name"])
 
 

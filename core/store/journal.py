@@ -17,8 +17,23 @@ from core.errors import FieldhandError, Kind
 from core.models import Health, JobState, StepState, TaskState
 from core.planning import Plan
 from core.store import inventory, views
+from core.store.checkpoints import StoredCheckpoint
 from core.store.database import Transaction
-from drivers.base import Address, AddressScope, Facts, NetworkState, Priority, Step, Target
+from drivers.base import (
+    Address,
+    AddressScope,
+    Capability,
+    Checkpoint,
+    Facts,
+    NetworkState,
+    Priority,
+    Snapshot,
+    Step,
+    Target,
+)
+
+SNAPSHOTS_KEPT: Final = 10
+"""Of each device: enough to look back, and a device that is saved every night does not fill the disk."""
 
 AWAITING_SEAT: Final = "waiting for a license seat"
 SEAT_PATIENCE_SECONDS: Final = 900.0
@@ -27,7 +42,10 @@ SEAT_PATIENCE_SECONDS: Final = 900.0
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """A task to be worked on, with what the driver needs to know of its device."""
+    """A task to be worked on, with what the driver needs to know of its device.
+
+    `cut_off` is where an operation of the same kind stopped on it, by an earlier attempt or another job.
+    """
 
     id: int
     job: int
@@ -35,6 +53,7 @@ class OpenTask:
     parameters: Mapping[str, Any]
     target: Target
     attempt: int
+    cut_off: StoredCheckpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +158,36 @@ async def _assign_addresses(tx: Transaction, job: int, protocol: str, source: Ad
 async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int) -> list[OpenTask]:
     """The tasks that wait on a port, in the order in which they are to be done."""
     rows = await tx.db.execute_fetchall(
-        "SELECT t.id, t.job_id, t.attempt, j.action, j.parameters, d.uid, d.program_id, d.address_text, d.address_parts"
+        "SELECT t.id, t.job_id, t.attempt, j.action, j.parameters, d.uid, d.program_id, d.address_text,"
+        " d.address_parts, d.checkpoint, s.version, s.document"
         " FROM task t JOIN job j ON j.id = t.job_id JOIN device d ON d.id = t.device_id"
+        " LEFT JOIN snapshot s ON s.id = (SELECT max(id) FROM snapshot WHERE device_id = d.id)"
         " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? AND (d.licensed OR NOT j.awaits_seats)"
         " ORDER BY t.id LIMIT ?",
         (port, priority, limit),
     )
-    return [
-        OpenTask(
-            id=row["id"],
-            job=row["job_id"],
-            action=row["action"],
-            parameters={} if BY_NAME[row["action"]].removes else json.loads(row["parameters"]),
-            target=Target(
-                uid=row["uid"],
-                program_id=row["program_id"],
-                address=Address(row["address_text"], json.loads(row["address_parts"])) if row["address_text"] else None,
-            ),
-            attempt=row["attempt"] + 1,
-        )
-        for row in rows
-    ]
+    return [_open_task(row) for row in rows]
+
+
+def _open_task(row: Any) -> OpenTask:
+    cut_off = StoredCheckpoint.of(row["checkpoint"], row["uid"])
+    if cut_off is not None and cut_off.capability != BY_NAME[row["action"]].capability.value:
+        cut_off = None
+    return OpenTask(
+        id=row["id"],
+        job=row["job_id"],
+        action=row["action"],
+        parameters={} if BY_NAME[row["action"]].removes else json.loads(row["parameters"]),
+        target=Target(
+            uid=row["uid"],
+            program_id=row["program_id"],
+            address=Address(row["address_text"], json.loads(row["address_parts"])) if row["address_text"] else None,
+            snapshot=None if row["document"] is None else Snapshot(row["version"], json.loads(row["document"])),
+            checkpoint=None if cut_off is None else Checkpoint(cut_off.data),
+        ),
+        attempt=row["attempt"] + 1,
+        cut_off=cut_off,
+    )
 
 
 async def begin_task(tx: Transaction, task: OpenTask) -> bool:
@@ -181,15 +209,62 @@ async def begin_step(tx: Transaction, task: OpenTask, step: Step, finished: int 
         "INSERT INTO step (task_id, name, recovery, attempt, state, detail, started_at) VALUES (?, ?, ?, ?, ?, '', ?)",
         (task.id, step.name, step.recovery.value, task.attempt, StepState.STARTED.value, tx.now),
     )
-    await tx.db.execute("UPDATE task SET step = ?, percent = NULL, rev = ? WHERE id = ?", (step.name, tx.rev, task.id))
+    await tx.db.execute(
+        "UPDATE task SET step = ?, percent = NULL, detail = '', rev = ? WHERE id = ?", (step.name, tx.rev, task.id)
+    )
     await _touch_device(tx, task.id)
     return cursor.lastrowid or 0
 
 
-async def set_progress(tx: Transaction, task: int, percent: int) -> None:
+async def set_progress(tx: Transaction, task: int, percent: int, detail: str) -> None:
     """How far the present step is."""
-    await tx.db.execute("UPDATE task SET percent = ?, rev = ? WHERE id = ?", (percent, tx.rev, task))
+    await tx.db.execute(
+        "UPDATE task SET percent = ?, detail = ?, rev = ? WHERE id = ?", (percent, detail, tx.rev, task)
+    )
     await _touch_device(tx, task)
+
+
+async def set_checkpoint(tx: Transaction, task: OpenTask, reached: StoredCheckpoint) -> None:
+    """Where the operation stands, for whoever goes on with it. Many times a second: screens hear of whole percents."""
+    await tx.db.execute(
+        "UPDATE device SET checkpoint = ?, rev = iif(json_extract(checkpoint, '$.percent') IS ?, rev, ?)"
+        " WHERE id = (SELECT device_id FROM task WHERE id = ?)",
+        (reached.to_json(), reached.percent, tx.rev, task.id),
+    )
+
+
+async def keep_snapshot(tx: Transaction, task: OpenTask, snapshot: Snapshot) -> None:
+    """The configuration of the device as it was read; the oldest ones go."""
+    row = await _device_of(tx, task.id)
+    await tx.db.execute(
+        "INSERT INTO snapshot (device_id, task_id, uid, program_id, version, document, taken_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            row["id"],
+            task.id,
+            task.target.uid,
+            row["program_id"],
+            snapshot.version,
+            json.dumps(dict(snapshot.document)),
+            tx.now,
+        ),
+    )
+    await tx.db.execute(
+        "DELETE FROM snapshot WHERE device_id = ? AND id NOT IN"
+        " (SELECT id FROM snapshot WHERE device_id = ? ORDER BY id DESC LIMIT ?)",
+        (row["id"], row["id"], SNAPSHOTS_KEPT),
+    )
+
+
+async def learn(tx: Transaction, task: OpenTask, facts: Facts) -> None:
+    """What was seen of the device is true although the action is not done yet, or never will be.
+
+    Not so where a new unit takes its place: until it has, nothing of the record changes.
+    """
+    if BY_NAME[task.action].capability is not Capability.REPLACE:
+        row = await _device_of(tx, task.id)
+        await _apply(tx, row["id"], facts)
+        await _touch_device(tx, task.id)
 
 
 async def end_step(tx: Transaction, step: int, state: StepState, detail: str) -> None:
@@ -207,10 +282,13 @@ async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Fact
     if action.removes:
         await _remove(tx, row["id"], task.job)
         return
+    if facts.uid is not None:
+        await _take_place(tx, row["id"], facts.uid)
     await _apply(tx, row["id"], facts)
     await tx.db.execute(
-        "UPDATE device SET health = ?, seen_at = ?, failed_task = NULL WHERE id = ?",
-        (Health.NORMAL.value, tx.now, row["id"]),
+        "UPDATE device SET health = ?, seen_at = ?, failed_task = NULL,"
+        " checkpoint = iif(json_extract(checkpoint, '$.capability') = ?, NULL, checkpoint) WHERE id = ?",
+        (Health.NORMAL.value, tx.now, action.capability.value, row["id"]),
     )
     if action.address is AddressUse.ASSIGN:
         await tx.db.execute("UPDATE device SET ours = 1 WHERE id = ?", (row["id"],))
@@ -232,18 +310,20 @@ async def task_failed(tx: Transaction, task: OpenTask, error: FieldhandError, fa
         await task_done(tx, task, action, Facts(note=f"only the record: {error}"))
         return
     await _end_task(tx, task.id, TaskState.FAILED, str(error))
+    await learn(tx, task, facts)
     row = await _device_of(tx, task.id)
-    await _apply(tx, row["id"], facts)
     silent = error.kind is Kind.NO_REPLY and row["state"] == NetworkState.PROVISIONED.value
+    if action.capability is Capability.REPLACE:
+        silent = False  # the new unit is, which says nothing of the old one
     await tx.db.execute(
         "UPDATE device SET failed_task = ?, health = ? WHERE id = ?",
         (task.id, Health.SUSPECT.value if silent else row["health"], row["id"]),
     )
 
 
-async def task_cancelled(tx: Transaction, task: int) -> None:
-    """The operator stopped it at a step border."""
-    await _end_task(tx, task, TaskState.CANCELLED, "stopped by the operator")
+async def task_cancelled(tx: Transaction, task: int, where: str = "") -> None:
+    """The operator stopped it: at a step border, or `where` it can be taken up again."""
+    await _end_task(tx, task, TaskState.CANCELLED, f"stopped by the operator{where}")
 
 
 async def task_interrupted(tx: Transaction, task: int, step: int | None) -> None:
@@ -255,7 +335,7 @@ async def task_interrupted(tx: Transaction, task: int, step: int | None) -> None
         await task_cancelled(tx, task)
         return
     await tx.db.execute(
-        "UPDATE task SET state = ?, percent = NULL, rev = ? WHERE id = ?",
+        "UPDATE task SET state = ?, percent = NULL, detail = '', rev = ? WHERE id = ?",
         (TaskState.QUEUED.value, tx.rev, task),
     )
     await _touch_device(tx, task)
@@ -307,8 +387,8 @@ async def cancel_job(tx: Transaction, job_id: int) -> None:
 async def recover(tx: Transaction) -> Sequence[int]:
     """Take over from a worker that did not end in order: whatever it was doing waits again. The result: those tasks.
 
-    Every step of today's actions may be done twice (`StepClass`), and a task starts with
-    identifying its device, so that it is simply walked again from its first step.
+    A task is walked again from its first step: it starts with identifying its device, and a step that must not
+    be done twice (`StepClass`) goes on from the checkpoint that was kept.
     """
     rows = list(await tx.db.execute_fetchall("SELECT id FROM task WHERE state = 'running' ORDER BY id"))
     await tx.db.execute(
@@ -322,7 +402,7 @@ async def recover(tx: Transaction) -> Sequence[int]:
 
 async def _end_task(tx: Transaction, task: int, state: TaskState, reason: str) -> None:
     await tx.db.execute(
-        "UPDATE task SET state = ?, percent = NULL, reason = ?, finished_at = ?, rev = ? WHERE id = ?",
+        "UPDATE task SET state = ?, percent = NULL, detail = '', reason = ?, finished_at = ?, rev = ? WHERE id = ?",
         (state.value, reason, tx.now, tx.rev, task),
     )
     if state is TaskState.CANCELLED:
@@ -345,11 +425,21 @@ async def _end_task(tx: Transaction, task: int, state: TaskState, reason: str) -
 async def _apply(tx: Transaction, device: int, facts: Facts) -> None:
     await tx.db.execute(
         "UPDATE device SET state = coalesce(?, state), application = coalesce(?, application),"
-        " program_id = coalesce(?, program_id), marginal = coalesce(?, marginal) WHERE id = ?",
-        (facts.state, facts.application, facts.program_id, facts.marginal, device),
+        " program_id = coalesce(?, program_id), model = coalesce(?, model), firmware = coalesce(?, firmware),"
+        " marginal = coalesce(?, marginal) WHERE id = ?",
+        (facts.state, facts.application, facts.program_id, facts.model, facts.firmware, facts.marginal, device),
     )
     if facts.address is not None:  # it is not ours: neither is the address that was set aside for it
         await inventory.set_address(tx, device, facts.address)
+
+
+async def _take_place(tx: Transaction, device: int, uid: str) -> None:
+    """The record is about another unit from now on; what was known of the old one as a piece of hardware goes."""
+    await tx.db.execute(
+        "UPDATE device SET uid = ?, model = NULL, firmware = NULL, marginal = '', checkpoint = NULL WHERE id = ?",
+        (uid, device),
+    )
+    await tx.db.execute("DELETE FROM ignored WHERE uid = ?", (uid,))
 
 
 async def _touch_device(tx: Transaction, task: int) -> None:

@@ -22,7 +22,6 @@ from core.models import (
     Group,
     Health,
     Ignored,
-    Interrupted,
     Job,
     JobState,
     JournalStep,
@@ -41,6 +40,7 @@ from core.models import (
     Task,
     TaskState,
 )
+from core.store.checkpoints import StoredCheckpoint
 from drivers.base import Address, NetworkState
 
 DEVICES_IN_A_PAGE: Final = 1000
@@ -281,6 +281,16 @@ async def snapshots(db: aiosqlite.Connection, device: int) -> list[StoredSnapsho
     ]
 
 
+async def snapshot_times(db: aiosqlite.Connection, devices: Sequence[int]) -> dict[int, float]:
+    """When the configuration of each of these devices was kept last; those of which none was are left out."""
+    rows = await db.execute_fetchall(
+        "SELECT device_id, max(taken_at) AS at FROM snapshot WHERE device_id IN (SELECT value FROM json_each(?))"
+        " GROUP BY device_id",
+        (json.dumps(list(devices)),),
+    )
+    return {row["device_id"]: row["at"] for row in rows}
+
+
 async def history(
     db: aiosqlite.Connection, device: int | None = None, called: str | None = None, limit: int = 10_000
 ) -> list[tuple[Job, Task]]:
@@ -387,6 +397,7 @@ def _device(row: aiosqlite.Row) -> Device:
     if row["failed_job"] is not None:
         failure = Failure(row["failed_job"], row["failed_action"], row["failed_reason"], row["failed_at"])
     state = NetworkState(row["state"])
+    cut_off = StoredCheckpoint.of(row["checkpoint"], row["uid"])
     held = row["ours"] or row["address_key"] is None  # not one that was only set aside for it
     if row["address_text"] is not None and state is NetworkState.PROVISIONED and held:
         address = Address(row["address_text"], json.loads(row["address_parts"]))
@@ -416,7 +427,7 @@ def _device(row: aiosqlite.Row) -> Device:
         firmware=row["firmware"],
         points=_points(row["points"]),
         carried=_carried(row["carried"]),
-        interrupted=_interrupted(row["checkpoint"]),
+        interrupted=cut_off.for_people() if cut_off else None,
     )
 
 
@@ -437,13 +448,6 @@ def _points(written: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _carried(written: str) -> Mapping[str, str]:
     return MappingProxyType(json.loads(written))
-
-
-def _interrupted(checkpoint: str | None) -> Interrupted | None:
-    if checkpoint is None:
-        return None
-    known = json.loads(checkpoint)
-    return Interrupted(known["action"], known["image"], known["sha256"], known["percent"])
 
 
 def _port(row: aiosqlite.Row) -> Port:

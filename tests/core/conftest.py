@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,11 @@ from core.engine import ports, registry
 from core.engine.engine import Engine
 from core.engine.in_process import InProcessClient
 from core.engine.requests import Caller
-from core.models import Device, Job, JobState, JournalStep, Task
+from core.errors import FieldhandError
+from core.models import Device, Job, JobState, JournalStep, StoredImage, Task
 from core.paths import StateDirectory
-from core.rpc import AddDevice, AddLicense, AddPort, Selection, StartJob, TrustKey
+from core.planning import Plan
+from core.rpc import AddDevice, AddImage, AddLicense, AddPort, MakePlan, Selection, StartJob, TrustKey
 from core.store import views
 from tests.core.fake_driver import FakeDevice, FakeDriver, World
 
@@ -39,6 +43,13 @@ def directory(tmp_path: Path) -> StateDirectory:
     directory = StateDirectory(tmp_path / "state")
     directory.create()
     return directory
+
+
+async def refusal(asking: Awaitable[Any]) -> FieldhandError:
+    """What must be refused, is; with this."""
+    with pytest.raises(FieldhandError) as refused:
+        await asking
+    return refused.value
 
 
 class Site:
@@ -65,12 +76,20 @@ class Site:
         await self.client.call(AddPort(url=f"fake://{port}", name=port))
         return [await self.client.call(AddDevice(name=f"device {uid}", uid=uid, port=port)) for uid in uids]
 
-    async def start_job(self, action: str, *devices: int) -> int:
-        return await self.client.call(StartJob(action=action, selection=Selection(devices=devices)))
+    async def start_job(self, action: str, *devices: int, **parameters: Any) -> int:
+        start = StartJob(action=action, selection=Selection(devices=devices), parameters=parameters)
+        return await self.client.call(start)
 
-    async def do(self, action: str, *devices: int) -> Job:
+    async def do(self, action: str, *devices: int, **parameters: Any) -> Job:
         """A whole job, to its end."""
-        return await self.end_of(await self.start_job(action, *devices))
+        return await self.end_of(await self.start_job(action, *devices, **parameters))
+
+    async def plan(self, action: str, *devices: int, **parameters: Any) -> Plan:
+        plan = MakePlan(action=action, selection=Selection(devices=devices), parameters=parameters)
+        return await self.client.call(plan)
+
+    async def add_image(self, name: str, data: bytes) -> StoredImage:
+        return await self.client.call(AddImage(name=name, data=base64.b64encode(data).decode()))
 
     async def end_of(self, job: int) -> Job:
         async def ended() -> bool:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from core.errors import FieldhandError, Kind
 from drivers.base import (
     Address,
     AddressScope,
     Capability,
+    Checkpoint,
     Driver,
     DriverError,
     Facts,
     Found,
+    Image,
+    ImageFacts,
     NetworkState,
     PortError,
     Priority,
@@ -23,6 +27,7 @@ from drivers.base import (
     Reading,
     Report,
     SiteSettings,
+    Snapshot,
     Step,
     StepClass,
     StepEvent,
@@ -50,6 +55,11 @@ class FakeDevice:
     hang_at: str = "write"
     answers: list[Facts | Reading] = field(default_factory=lambda: [Facts(state=NetworkState.PROVISIONED)])
     """To a poll."""
+    targets: list[Target] = field(default_factory=list)
+    """As what it was worked on, attempt by attempt."""
+    loads: list[tuple[str, bool]] = field(default_factory=list)
+    """Name and `force` of the images that were to be loaded, attempt by attempt."""
+    configuration: list[int] = field(default_factory=list)
 
     def hang(self, step: str = "write") -> None:
         self.hang_at, self.release = step, asyncio.Event()
@@ -90,6 +100,15 @@ class World:
 
 def address(number: int) -> Address:
     return Address(f"#{number}", {"number": number})
+
+
+RECORD: int = 100
+"""Bytes of a record of an image."""
+
+
+def image(records: int = 4, **facts: str | int) -> bytes:
+    """An image file: what it says of itself (program_id, model, firmware, opaque) and so many records."""
+    return b"fake " + json.dumps({"records": records, **facts}).encode()
 
 
 class FakeDriver(Driver):
@@ -133,6 +152,21 @@ class FakeDriver(Driver):
     @classmethod
     def seconds_per_device(cls, capability: Capability) -> float:
         return 2.0
+
+    @classmethod
+    def read_image(cls, image: Image) -> ImageFacts:
+        said = _said(image)
+        return ImageFacts(
+            type="fake",
+            program_id=said.get("program_id"),
+            model=said.get("model"),
+            firmware=said.get("firmware"),
+            opaque=bool(said.get("opaque")),
+        )
+
+    @classmethod
+    def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
+        return ("Press the button.", "Wait for the light.") if program_id == "IOX" else ()
 
     @classmethod
     async def open(cls, url: str, site: SiteSettings) -> Self:
@@ -218,9 +252,66 @@ class FakeDriver(Driver):
         await self._do(device, "ask")
         yield Facts(note=f"{count} of {count} answered")
 
+    async def identify(self, uid: str) -> Found:
+        await self._do(self.world.device(uid), "identify")
+        return Found(uid, program_id="P1", model=7, firmware=3)
+
+    async def load(
+        self, target: Target, *, priority: Priority, image: Image, force: bool
+    ) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        device.loads.append((image.name, force))
+        records = _said(image)["records"]
+        yield Step("identify", StepClass.READ)
+        await self._do(device, "identify")
+        yield Facts(application=False)
+        await self._do(device, "erased")
+        yield Step("write", StepClass.DANGEROUS)
+        before = target.checkpoint.data if target.checkpoint else {}
+        first = before["record"] if before.get("sha256") == image.sha256 else 0
+        for record in range(first, records):
+            yield Progress(record * RECORD, records * RECORD, "bytes")
+            yield Checkpoint({"sha256": image.sha256, "record": record})
+            await self._do(device, f"record {record}")
+        yield Step("verify", StepClass.READ)
+        await self._do(device, "verify")
+        facts = self.read_image(image)
+        yield Facts(application=True, program_id=facts.program_id, model=facts.model, firmware=facts.firmware)
+
+    async def snapshot(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        yield Step("read", StepClass.READ)
+        await self._do(device, "read")
+        yield Snapshot(1, {"values": list(device.configuration)})
+        await self._do(device, "after")
+
+    async def restore(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
+        device = self._begin(target)
+        yield Step("write", StepClass.IDEMPOTENT)
+        await self._restore(device, target)
+
+    async def replace(
+        self, target: Target, *, priority: Priority, uid: str, force: bool
+    ) -> AsyncGenerator[StepEvent, None]:
+        self._begin(target)
+        unit = self.world.device(uid)
+        yield Step("identify", StepClass.READ)
+        await self._do(unit, "identify")
+        yield Facts(program_id="P2")
+        yield Step("write", StepClass.IDEMPOTENT)
+        await self._restore(unit, target)
+        yield Facts(uid=uid, model=8, firmware=5, state=NetworkState.PROVISIONED, application=True, note="replaced")
+
+    async def _restore(self, device: FakeDevice, target: Target) -> None:
+        await self._do(device, "write")
+        if target.snapshot is not None:
+            device.configuration = list(target.snapshot.document["values"])
+
     def _begin(self, target: Target) -> FakeDevice:
         self.world.order.append(target.uid)
-        return self.world.device(target.uid)
+        device = self.world.device(target.uid)
+        device.targets.append(target)
+        return device
 
     async def _do(self, device: FakeDevice, step: str) -> None:
         if step in device.hooks:
@@ -237,3 +328,11 @@ class FakeDriver(Driver):
         if device.fail_at == step:
             raise DriverError(Kind.NO_REPLY, step=step, attempts=3)
         device.done.append(step)
+
+
+def _said(image: Image) -> dict[str, Any]:
+    kind, _, content = image.data.partition(b" ")
+    if kind != b"fake":
+        raise FieldhandError(Kind.IMAGE, image=image.name, reason="it does not begin with 'fake'")
+    said: dict[str, Any] = json.loads(content)
+    return said

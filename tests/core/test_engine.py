@@ -38,14 +38,8 @@ from core.rpc import (
 from core.store import views
 from core.store.database import open_reader
 from drivers.base import AddressScope, Found, NetworkState, PortError
-from tests.core.conftest import PRIVATE_KEY, Site
+from tests.core.conftest import PRIVATE_KEY, Site, refusal
 from tests.core.fake_driver import FakeDriver, World, address
-
-
-async def refusal(asking: Any) -> FieldhandError:
-    with pytest.raises(FieldhandError) as refused:
-        await asking
-    return refused.value
 
 
 def numbers(devices: list[Device]) -> list[int]:
@@ -616,9 +610,9 @@ async def test_a_license_that_ends_sooner_than_the_others_is_watched_too(
         pass  # until the watch looks again when this one has ended
 
 
-def test_only_greeting_planning_and_reading_change_nothing() -> None:
-    reading = {"hello", "plan", "monitoring.read", "events.read"}
-    assert {request.method for request in HANDLERS if not request.changes} == reading
+def test_only_greeting_planning_reading_and_asking_a_unit_who_it_is_change_nothing() -> None:
+    looking = {"hello", "plan", "unit.identify", "monitoring.read", "events.read"}
+    assert {request.method for request in HANDLERS if not request.changes} == looking
 
 
 async def test_a_viewer_may_look_but_not_change_anything(site: Site) -> None:

@@ -6,28 +6,35 @@ import argparse
 import dataclasses
 import sys
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from core.actions import ACTIONS, Action
+from core.actions import ACTIONS, Action, Scope
 from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.models import Job, JobState
 from core.planning import Plan
-from core.rpc import MakePlan, Selection, StartJob
+from core.rpc import MakePlan, PinPressed, Selection, StartJob
 from core.store import views
 from tui.commands.devices import find
 from tui.commands.jobs import exit_code, outcome_as_json
 from tui.commands.parsing import Commands
 from tui.commands.session import Session, note, table
 
+UNIT: Final = "uid"
+"""The parameter that names a unit: it can also say so itself, by its service pin."""
+
 
 def add(commands: Commands) -> None:
     """Add a command for each action."""
     for action in ACTIONS:
         parser = commands.add(action.name, partial(_run, action), action.help)
-        parser.add_argument("device", nargs="*", metavar="DEVICE", help="name, UID or id")
-        parser.add_argument("--group", help="all devices of this group")
-        parser.add_argument("--all", action="store_true", help="all devices of the site")
+        several = action.scopes != {Scope.DEVICE}
+        parser.add_argument("device", nargs="*" if several else 1, metavar="DEVICE", help="name, UID or id")
+        if Scope.GROUP in action.scopes:
+            parser.add_argument("--group", help="all devices of this group")
+        if Scope.ALL in action.scopes:
+            parser.add_argument("--all", action="store_true", help="all devices of the site")
+        parser.set_defaults(group=None, all=False)
         parser.add_argument("--yes", action="store_true", help="the plan is agreed to")
         parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
         parser.add_argument("--no-wait", action="store_true", help="start the job and leave")
@@ -47,6 +54,10 @@ def _add_parameter(parser: argparse.ArgumentParser, field: dataclasses.Field[Any
     option, name, text = f"--{field.name.replace('_', '-')}", f"parameter_{field.name}", field.metadata["help"]
     if field.default is False:
         parser.add_argument(option, dest=name, action="store_true", help=text)
+    elif field.name == UNIT:
+        either = parser.add_mutually_exclusive_group(required=True)
+        either.add_argument(option, dest=name, metavar="UID", help=text)
+        either.add_argument("--service-pin", action="store_true", help="the unit whose service pin is pressed next")
     elif field.default is dataclasses.MISSING:
         parser.add_argument(option, dest=name, required=True, metavar=field.name.upper(), help=text)
     else:
@@ -60,6 +71,8 @@ async def _run(action: Action, arguments: argparse.Namespace, session: Session) 
         field.name: getattr(arguments, f"parameter_{field.name}") for field in dataclasses.fields(action.parameters)
     }
     async with session.worker() as worker:
+        if UNIT in parameters and arguments.service_pin:
+            parameters[UNIT] = await _pressed(session, worker, selection)
         plan = await worker.call(MakePlan(action=action.name, selection=selection, parameters=parameters))
         if arguments.dry_run:
             session.say(plan_as_text(plan, arguments.pause), plan_as_json(plan))
@@ -77,6 +90,22 @@ async def _run(action: Action, arguments: argparse.Namespace, session: Session) 
         if not arguments.no_wait:
             await _wait(session, worker, job)
     return await _report(action, session, job, ended=not arguments.no_wait)
+
+
+async def _pressed(session: Session, worker: SocketClient, selection: Selection) -> str:
+    """The UID of the new unit that says so next, on the port of the device whose place it takes."""
+    presses = worker.notices()
+    async with session.store() as db:
+        (device,) = await views.devices_by_id(db, selection.devices or ())
+    sys.stderr.write(f"press the service pin of the new unit on {device.port} (Ctrl-C ends)\n")
+    async for notice in presses:
+        if isinstance(notice, PinPressed) and notice.port == device.port:
+            uid = notice.device.found.uid
+            if not notice.device.known:
+                sys.stderr.write(f"{uid} it is\n")
+                return uid
+            sys.stderr.write(f"{uid} is {notice.device.name}: waiting for the new unit\n")
+    raise FieldhandError(Kind.NO_WORKER, reason="it ended before a service pin was pressed")
 
 
 async def _selection(arguments: argparse.Namespace, session: Session) -> Selection:
@@ -120,8 +149,8 @@ def _agrees(action: Action, plan: Plan, pause: bool | None) -> bool:
             reason="it has to be agreed to: give --yes, or --dry-run to see it",
         )
     note(plan_as_text(plan, pause))
-    note(f"{action.label} {len(plan.devices)}? y/n")
-    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
+    note(f"{action.label} {len(plan.devices)}? " + (f'type "{plan.typed}"' if plan.typed else "y/n"))
+    agreed = sys.stdin.readline().strip().lower() in ([plan.typed] if plan.typed else ["y", "yes"])
     if not agreed:
         note("nothing was done")
     return agreed
@@ -180,6 +209,7 @@ def plan_as_text(plan: Plan, pause: bool | None = None) -> str:
         f"  seats    {plan.seats.used} of {plan.seats.capacity} in use"
         + (f", {plan.seats_short} short: 'fieldhand license add' adds some" if plan.seats_short else ""),
         *(f"  warning  {warning}" for warning in plan.warnings),
+        *(f"  by hand  {sentence}" for sentence in plan.by_hand),
     ]
     if plan.monitoring is not None:
         outcome = "paused by this job, then resumed" if _pauses(plan, pause) else "goes on"

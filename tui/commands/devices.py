@@ -11,6 +11,7 @@ from core import lifecycle
 from core.errors import Exit, FieldhandError
 from core.models import Device
 from core.store import views
+from tui.commands import records
 from tui.commands.parsing import Commands
 from tui.commands.session import Session, fields, note, table, when
 
@@ -40,6 +41,7 @@ def add(commands: Commands) -> None:
     editing.add_argument("--points", help="the datapoints to be polled, separated by commas")
     device.add("ignored", _ignored, "the devices that are not offered when they are found")
     device.add("unignore", _unignore, "offer a device again when it is found").add_argument("uid")
+    records.add(device)
 
     search = commands.add("discover", _discover, "search a port for devices")
     search.add_argument("port")
@@ -109,15 +111,30 @@ async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
     async with session.store() as db:
         device = await find(db, arguments.device)
         done = await views.tasks_of_device(db, device.id)
+        saved = await views.snapshots(db, device.id)
     seen = when(device.seen_at) if device.seen_at else None
     shown = as_json(device) | {"reason": lifecycle.reason(device), "marginal": device.marginal, "seen": seen}
+    shown |= {"model": device.model, "firmware": device.firmware}
+    snapshots = records.snapshots_as_json(saved)
     history = table(
         ((job.id, job.title, job.operator, task.state.value, task.reason) for job, task in done),
         ("Job", "Action", "Operator", "Outcome", "Reason"),
         "nothing was done to it yet",
     )
-    text = fields(shown | {"address": device.address.text if device.address else None})
-    session.say(f"{text}\n\n{history}", shown | {"marginal": bool(device.marginal)})
+    text = fields(
+        shown
+        | {
+            "address": device.address.text if device.address else None,
+            "interrupted": records.interrupted_as_text(device),
+            "snapshots": ", ".join(f"{snapshot['taken']} of {snapshot['uid']}" for snapshot in snapshots),
+        }
+    )
+    data = shown | {
+        "marginal": bool(device.marginal),
+        "interrupted": records.interrupted_as_json(device),
+        "snapshots": snapshots,
+    }
+    session.say(f"{text}\n\n{history}", data)
     return Exit.DONE
 
 
