@@ -108,7 +108,7 @@ REPORTS_KEPT: Final = 1024
 POLLS_PER_SECOND: Final = 25.0
 """Polling takes about a fifth of a TP/FT-10 channel then and leaves the rest to the devices' own traffic."""
 
-VARIABLES: Final = range(4096)
+VARIABLES: Final = range(configuration.MOST_VARIABLES)
 """The indexes that network variables can have."""
 
 
