@@ -47,6 +47,9 @@ FLAGS_OFFSET: Final = 0x0A
 FLAGS: Final = READ_ONLY + FLAGS_OFFSET
 """Written in the first record, and once more when all the rest is there."""
 
+PROTECTED: Final = 0x80
+"""In the flags: the program can be neither read nor written over."""
+
 VARIABLES_MASK: Final = 0x3F
 """In the flags: the number of network variables."""
 

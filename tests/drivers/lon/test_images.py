@@ -73,7 +73,7 @@ def test_the_communication_parameters_of_an_ndl_are_left_alone() -> None:
     assert not written & untouched
     assert {0xF036, 0xF047} <= written
     assert 0xF015 in written  # applicationless, with the first record; its final state comes by a message
-    assert parse_ndl(NDL).records[-1] == Record(RecordKind.MEMORY, 0xF00A, bytes([VARIABLES]), 4)
+    assert parse_ndl(NDL).records[-1] == Record(RecordKind.MEMORY, 0xF00A, bytes([VARIABLES]), 3)
 
 
 @pytest.mark.parametrize("name", ["5kEvbMultiSensor", "VAV_sim"])
