@@ -13,7 +13,9 @@ from drivers.virtual.console import LineReader, LineWriter
 from drivers.virtual.device import Timing
 from drivers.virtual.field import Field
 from drivers.virtual.interface import Family
+from drivers.virtual.node import DeviceKind
 from drivers.virtual.port import Options
+from drivers.virtual.traffic import parse_rate
 
 PROGRAM = "fieldhand field"
 MOST_DEVICES = 10_000
@@ -24,10 +26,12 @@ _DESCRIPTION = "Simulate field devices on pseudo-terminals. Describes each port 
 _COMMANDS = """\
 commands on standard input, each answered with one JSON line:
   press UID                  press a service pin
+  reset UID                  press a reset button; a module can be commissioned once after it
   power-off UID, power-on UID
   unplug lon0, plug lon0     pull or put in the serial port
   faults loss=0.05 corrupt=0.01 duplicate=0.01
                              probabilities per packet; unnamed ones become 0; without any: show
+  updates lon0 50            network variable updates per second on a channel; without a number: show
   truth                      what is really in the devices
 """
 
@@ -112,7 +116,21 @@ def _parser() -> argparse.ArgumentParser:
         default=Family.U50.value,
         help="serial protocol of the network interface (default u50)",
     )
-    parser.add_argument("--mix", action="store_true", help="a plausible building instead of identical devices")
+    devices = parser.add_mutually_exclusive_group()
+    devices.add_argument(
+        "--kind",
+        choices=[kind.value for kind in DeviceKind],
+        default=DeviceKind.PLAIN.value,
+        help="what all devices are: plain (default), speaking image update, or modules with a button to press first",
+    )
+    devices.add_argument("--mix", action="store_true", help="a plausible building instead of identical devices")
+    parser.add_argument(
+        "--updates",
+        type=_rate,
+        default=0.0,
+        metavar="RATE",
+        help="network variable updates per second on each channel, from its configured devices (default 0)",
+    )
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     return parser
 
@@ -135,6 +153,13 @@ class _Whole:
         return value
 
 
+def _rate(text: str) -> float:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _options(arguments: argparse.Namespace) -> Options:
     return Options(
         directory=arguments.directory,
@@ -143,7 +168,9 @@ def _options(arguments: argparse.Namespace) -> Options:
         rate=arguments.rate,
         timing=Timing(arguments.write_ms / 1000, arguments.reset_ms / 1000),
         family=Family(arguments.interface),
+        kind=DeviceKind(arguments.kind),
         mixed=arguments.mix,
+        updates=arguments.updates,
     )
 
 

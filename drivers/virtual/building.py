@@ -2,18 +2,22 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from drivers.virtual.device import RELIABLE, Temperament
 from drivers.virtual.memory import Sums
-from drivers.virtual.node import Node, Profile, State, Variable, domain_address, domain_entry
+from drivers.virtual.node import DeviceKind, Node, Profile, State, Variable, domain_address, domain_entry
 
 MANUFACTURER_PREFIX = bytes.fromhex("00D071")
 INTERFACE_PREFIX = MANUFACTURER_PREFIX + bytes([0x5E, 0x00])
 PLAIN_PROGRAM_ID = bytes.fromhex("9FFFFF0501000401")
+MODULE_PROGRAM_ID = bytes.fromhex("9FFFFF0510000401")
 ELSEWHERE_ONE_IN = 8
 POWERED_OFF_ONE_IN = 15
+UPDATE_ONE_IN = 12
+MODULE_ONE_IN = 40
+MOST_MODULES = 2
 MARGINAL_ERROR_LOG = 131
 _MARGINAL = Temperament(misses=0.15, dawdles=0.15)
 
@@ -68,9 +72,11 @@ _FAMILIES = (
 class Building:
     """Hands out devices. The same seed gives the same building; no Neuron ID comes twice."""
 
-    def __init__(self, seed: int, mixed: bool, total: int) -> None:
+    def __init__(self, seed: int, mixed: bool, total: int, kind: DeviceKind = DeviceKind.PLAIN) -> None:
         self._random = random.Random(seed)
         self._mixed = mixed
+        self._kind = kind
+        self._modules = count(1)
         self._numbers = {family: count() for family in _FAMILIES}
         self._taken: set[bytes] = set()
         self._interfaces = count(1)
@@ -84,8 +90,9 @@ class Building:
     def furnish(self, devices: int) -> Iterator[Furnishing]:
         """Give the devices of the next channel."""
         if not self._mixed:
+            program_id = MODULE_PROGRAM_ID if self._kind is DeviceKind.MODULE else PLAIN_PROGRAM_ID
             for _ in range(devices):
-                yield Furnishing(Node(Profile(self._neuron_id(), PLAIN_PROGRAM_ID)))
+                yield Furnishing(Node(Profile(self._neuron_id(), program_id, kind=self._kind)))
             return
         marginal = self._marginal_at - self._handed_out
         self._handed_out += devices
@@ -94,8 +101,16 @@ class Building:
         elsewhere, off = round(devices / ELSEWHERE_ONE_IN), round(devices / POWERED_OFF_ONE_IN)
         configured = set(candidates[:elsewhere])
         unpowered = set(candidates[elsewhere : elsewhere + off])
+        fresh = candidates[elsewhere + off :]
+        special = min(round(devices / MODULE_ONE_IN), MOST_MODULES)
+        modules, updatable = set(fresh[:special]), set(fresh[special : special + round(devices / UPDATE_ONE_IN)])
         for index in range(devices):
-            node = Node(self._profile())
+            profile = self._profile()
+            if index in modules:
+                profile = self._module(profile)
+            elif index in updatable:
+                profile = replace(profile, kind=DeviceKind.UPDATE)
+            node = Node(profile)
             if index in configured:
                 self._configure_elsewhere(node)
             if index == marginal:
@@ -123,6 +138,15 @@ class Building:
             firmware=family.firmware,
             documentation=f"&3.2@0,2;{name}",
             variables=tuple(Variable(output=index % 2 == 1) for index in range(family.variables)),
+        )
+
+    def _module(self, profile: Profile) -> Profile:
+        """Put an input/output module where another device would be."""
+        return replace(
+            profile,
+            program_id=MODULE_PROGRAM_ID,
+            documentation=f"&3.2@0,2;Module M-{next(self._modules):02d} inputs",
+            kind=DeviceKind.MODULE,
         )
 
     def _configure_elsewhere(self, node: Node) -> None:

@@ -8,9 +8,10 @@ from enum import Enum, auto
 from drivers.virtual import management, packets
 from drivers.virtual.channel import Address, Channel, Contention
 from drivers.virtual.management import Reply, Request, Service
-from drivers.virtual.node import RESET_POWER_UP, RESET_SOFTWARE, Domain, Node
+from drivers.virtual.node import RESET_EXTERNAL, RESET_POWER_UP, RESET_SOFTWARE, DeviceKind, Domain, Node
 from drivers.virtual.packets import Format, Kind, Packet, Pdu
 from drivers.virtual.timeline import Event, Timeline
+from drivers.virtual.update import ImageUpdate, SwitchFlags
 
 INPUT_QUEUE = 2
 RECEIVE_RECORDS = 16
@@ -75,6 +76,7 @@ class _Work:
 
 # The kinds of message that are for the application; the others are answers and reminders.
 _CARRIED_OUT = {Pdu.SESSION: (Kind.MESSAGE,), Pdu.TRANSPORT: (Kind.MESSAGE, Kind.REPEATED)}
+_UPDATE_DESTINATIONS = ((Format.BROADCAST, b"\0"), (Format.SUBNET_NODE, bytes([1, 126])))
 _RecordKey = tuple[tuple[int, int], bytes, Format, bytes, bool]
 RELIABLE = Temperament()
 DEFAULT_TIMING = Timing()
@@ -96,6 +98,10 @@ class Device:
         self.node = node
         self.neuron_id = node.neuron_id
         self.activity = Activity.IDLE
+        self.update: ImageUpdate | None = None
+        if node.profile.kind is DeviceKind.UPDATE:
+            self.update = ImageUpdate(node.profile.model, timeline, timing.write_s, timing.reset_s)
+            self.update.on_switch_over = self._switch_over
         self._channel = channel
         self._timeline = timeline
         self._timing = timing
@@ -106,6 +112,7 @@ class Device:
         self._work: _Work | None = None
         self._event: Event | None = None
         self._pin_pressed = False
+        self._update_waits = False
         self._addresses: frozenset[Address] = frozenset()
         channel.attach(self)
         self._readdress()
@@ -118,15 +125,21 @@ class Device:
     def power_off(self) -> None:
         """Take the power away, if need be in the middle of a write."""
         if self._work is not None:
-            self.node.tear(self._work.reply.changes)
+            self.node.tear(self._work.reply.changes, self._work.reply.loads, self._random)
         self._stop(Activity.OFF)
-        self.node.forget()
+        self.node.lose_power()
         self._readdress()
 
     def power_on(self) -> None:
         """Give it power; it starts up like after a reset."""
         if not self.powered:
             self._reset(RESET_POWER_UP)
+
+    def press_reset_button(self) -> None:
+        """Reset it by hand, which releases a module for commissioning."""
+        if self.powered:
+            self.node.release()
+            self._reset(RESET_EXTERNAL)
 
     def press_service_pin(self) -> None:
         """Announce Neuron ID and program ID to everybody, once up."""
@@ -135,6 +148,33 @@ class Device:
         elif self.powered:
             content = bytes([management.SERVICE_PIN]) + self.neuron_id + self.node.program_id
             self._send(packets.encode(Packet(Pdu.APPLICATION, Format.BROADCAST, (0, 0), b"\0", content=content)))
+
+    def send_update(self) -> bool:
+        """Give an output a new value and tell the others, if online and idle; tell whether it did.
+
+        It goes unacknowledged, to everybody in the domain or to the network tool. There is one buffer for it:
+        as long as the channel has not taken the last update there is no other.
+        """
+        domain = next((own for own in self.node.domains if own is not None), None)
+        outputs = [index for index, variable in enumerate(self.node.variables) if variable.output]
+        if self.activity is not Activity.IDLE or not self.node.online or domain is None or not outputs:
+            return False
+        if self._update_waits:
+            return False
+        index = self._random.choice(outputs)
+        self.node.volatile.values[index] = self._random.randbytes(self.node.variables[index].length)
+        form, destination = self._random.choice(_UPDATE_DESTINATIONS)
+        content = management.variable_update(self.node, index)
+        packet = Packet(
+            Pdu.APPLICATION, form, (domain.subnet, domain.node), destination, domain=domain.id, content=content
+        )
+        self._update_waits = True
+        self.node.statistics.sent += 1
+        self._channel.send(packets.encode(packet), self, sent=self._update_sent)
+        return True
+
+    def _update_sent(self) -> None:
+        self._update_waits = False
 
     def receive(self, packet: Packet, contention: Contention | None) -> None:
         """Take a packet off the channel that may be for this device."""
@@ -206,7 +246,7 @@ class Device:
         self, packet: Packet, domain: Domain | None, record: _Record | None, contention: Contention | None
     ) -> None:
         service = Service.REQUEST if packet.pdu is Pdu.SESSION else Service.OTHER
-        reply = management.handle(self.node, Request(packet.content, service, domain))
+        reply = self._handle(Request(packet.content, service, domain))
         answer = self._compose(packet, domain, reply)
         work = _Work(reply, record, answer, contention)
         if packet.pdu is Pdu.TRANSPORT:
@@ -220,13 +260,18 @@ class Device:
             return
         self._conclude(work)
 
+    def _handle(self, request: Request) -> Reply:
+        reply = None if self.update is None else self.update.handle(request)
+        return management.handle(self.node, request) if reply is None else reply
+
     def _programmed(self) -> None:
         work = self._work
         self._work = None
         if work is None:
             return
         self.activity = Activity.IDLE
-        self.node.commit(work.reply.changes, work.reply.sums)
+        write = self.node.load if work.reply.loads else self.node.commit
+        write(work.reply.changes, work.reply.sums)
         self._readdress()
         self._conclude(work)
         while self._waiting and self.activity is Activity.IDLE:
@@ -280,6 +325,13 @@ class Device:
 
     # -- power, reset, records ---------------------------------------------------------------------------
 
+    def _switch_over(self, flags: SwitchFlags) -> None:
+        if not flags & SwitchFlags.KEEP_CONFIGURATION:
+            self.node.erase_configuration()
+        if not flags & SwitchFlags.KEEP_PROPERTIES:
+            self.node.erase_properties()
+        self._reset(RESET_SOFTWARE)
+
     def _reset(self, cause: int) -> None:
         self._stop(Activity.RESETTING)
         self._event = self._timeline.after(self._timing.reset_s, self._start, cause)
@@ -287,6 +339,8 @@ class Device:
     def _start(self, cause: int) -> None:
         self.activity = Activity.IDLE
         self.node.start(cause)
+        if self.update is not None:
+            self.update.start()
         self._readdress()
         if self._pin_pressed:
             self._pin_pressed = False
@@ -300,6 +354,8 @@ class Device:
         self._waiting.clear()
         self._records.clear()
         self.activity = activity
+        if self.update is not None:
+            self.update.stop()
 
     def _room_for_record(self, now: float) -> bool:
         if len(self._records) >= RECEIVE_RECORDS:

@@ -10,6 +10,8 @@ from drivers.virtual.channel import Faults
 from drivers.virtual.device import Device
 from drivers.virtual.port import Options, Port
 from drivers.virtual.timeline import LiveClock, Timeline
+from drivers.virtual.traffic import parse_rate
+from drivers.virtual.update import ImageUpdate
 
 _SEPARATORS = str.maketrans("", "", ":-. \t")
 _NEURON_ID_DIGITS = 12
@@ -28,7 +30,7 @@ class Field:
     def __init__(self, options: Options) -> None:
         timeline = Timeline()
         self._clock = LiveClock(timeline, asyncio.get_running_loop())
-        building = Building(options.seed, options.mixed, sum(options.lon))
+        building = Building(options.seed, options.mixed, sum(options.lon), options.kind)
         self.ports = [Port(number, options, building, self._clock) for number in range(len(options.lon))]
         self._devices = {device.neuron_id: device for port in self.ports for device in port.devices}
 
@@ -77,6 +79,14 @@ class Field:
         device.press_service_pin()
         return {"uid": _text(device)}
 
+    def _reset(self, argument: str) -> Answer:
+        device = self._device(argument)
+        if not device.powered:
+            name = _text(device)
+            raise CommandError(f"{name} is powered off, so its reset button does nothing; power-on {name} first")
+        device.press_reset_button()
+        return {"uid": _text(device)}
+
     def _power_off(self, argument: str) -> Answer:
         device = self._device(argument)
         device.power_off()
@@ -110,6 +120,16 @@ class Field:
             for port in self.ports:
                 port.channel.faults = faults
         return {"faults": asdict(self.ports[0].channel.faults)}
+
+    def _set_updates(self, argument: str) -> Answer:
+        name, _, rate = argument.partition(" ")
+        port = self._port(name)
+        if rate:
+            try:
+                port.traffic.rate = parse_rate(rate.strip())
+            except ValueError as error:
+                raise CommandError(str(error)) from error
+        return {"port": port.name, "updates": port.traffic.rate}
 
     def _truth(self, argument: str) -> Answer:
         if argument:
@@ -146,11 +166,13 @@ class Field:
 
 _COMMANDS: dict[str, Callable[[Field, str], Answer]] = {
     "press": Field._press,
+    "reset": Field._reset,
     "power-off": Field._power_off,
     "power-on": Field._power_on,
     "unplug": Field._unplug,
     "plug": Field._plug,
     "faults": Field._set_faults,
+    "updates": Field._set_updates,
     "truth": Field._truth,
 }
 
@@ -188,6 +210,19 @@ def _truth_about(device: Device) -> Answer:
         "winks": node.winks,
         "powered": device.powered,
         "documentation": node.profile.documentation,
+        "application_sha256": node.memory.loaded.digest(),
+        "kind": node.profile.kind.value,
+        "locked": node.locked,
+        "update": None if device.update is None else _truth_about_update(device.update),
+    }
+
+
+def _truth_about_update(update: ImageUpdate) -> Answer:
+    return {
+        "image_md5": update.image_md5,
+        "bank": update.bank.value,
+        "received": update.received,
+        "packets": update.packets,
     }
 
 

@@ -22,6 +22,7 @@ from drivers.virtual.node import (
 LARGEST_CONTENT = 50
 
 SERVICE_PIN = 0x7F
+NETWORK_VARIABLE = 0x80  # with bit 6 clear for an update: it is meant for inputs (OpenLDV Programmer's Guide p. 74)
 _EXTENDED_INDEX = 0xFF
 _TWO_BYTE_INDEX = 3
 
@@ -60,6 +61,7 @@ class Reply:
     changes: tuple[Change, ...] = ()
     sums: Sums = Sums.NONE
     programs: bool = False
+    loads: bool = False  # a piece of an application image, not configuration
     resets: bool = False
     anonymous: bool = False
 
@@ -183,7 +185,8 @@ def _self_identification(node: Node, request: Request) -> Reply:
 # -- tables ----------------------------------------------------------------------------------------------
 
 
-def _update_domain(_node: Node, request: Request) -> Reply:
+def _update_domain(node: Node, request: Request) -> Reply:
+    _need(not node.locked)
     index = _index(request, layout.DOMAIN_COUNT)
     entry = request.data[1 : 1 + layout.DOMAIN_LENGTH]
     _need(len(entry) == layout.DOMAIN_LENGTH)
@@ -257,7 +260,7 @@ def _set_node_mode(node: Node, request: Request) -> Reply:
         return SILENCE
     if mode == b"\2":
         return Reply(resets=True)
-    _need(mode == b"\3" and len(request.data) == 2 and request.data[1] in set(State))
+    _need(mode == b"\3" and len(request.data) == 2 and request.data[1] in set(State) and not node.locked)
     return _programmed(request, node.state_change(State(request.data[1])))
 
 
@@ -296,18 +299,20 @@ def _write_memory(node: Node, request: Request) -> Reply:
         changes=((address, data),),
         sums=sums,
         programs=True,
+        loads=mode not in _RELATIVE,
         resets=bool(form & 0x08),
     )
 
 
 # Mode -> first address, end, bytes a unit of offset. 0 absolute, 1 read-only structure, 2 configuration,
-# 5 absolute without shadow; 7 counts 16-byte words of external memory.
+# 5 absolute without shadow; 7 counts 16-byte words of external memory, 8 those of all memory.
 _MODES = {
     0: (0x0000, 0x10000, 1),
     1: (layout.READ_ONLY, layout.READ_ONLY + layout.READ_ONLY_LENGTH, 1),
     2: (layout.CONFIGURATION, layout.CONFIGURATION + layout.CONFIGURATION_LENGTH, 1),
     5: (0x0000, 0x10000, 1),
     7: (layout.EXTERNAL, layout.EXTERNAL + layout.EXTERNAL_LENGTH, 16),
+    8: (0x0000, layout.EXTERNAL + layout.EXTERNAL_LENGTH, 16),
 }
 _RELATIVE = (1, 2)
 _SYSTEM_IMAGE_END = 0x4000
@@ -353,8 +358,7 @@ def _expanded(node: Node, request: Request) -> Reply:
 
 def _application(node: Node, request: Request) -> Reply:
     """Take a network variable update or answer a poll; the application understands nothing else."""
-    runs = node.state is State.CONFIGURED and not node.volatile.soft_offline
-    if not runs or request.code < 0x80 or len(request.content) < 2:
+    if not node.online or request.code < NETWORK_VARIABLE or len(request.content) < 2:
         return SILENCE
     selector = (request.code & 0x3F) << 8 | request.content[1]
     index = node.variable_for(selector)
@@ -363,7 +367,8 @@ def _application(node: Node, request: Request) -> Reply:
     value = request.content[2:]
     if request.service is Service.REQUEST and not value:
         return Reply(bytes([request.code | 0x40, request.content[1]]) + node.volatile.values[index])
-    if len(value) == node.profile.variables[index].length:
+    variable = node.variables[index]
+    if not variable.output and len(value) == variable.length:
         node.volatile.values[index] = value
     return SILENCE
 
@@ -422,6 +427,12 @@ def _programmed(request: Request, *changes: Change) -> Reply:
     return Reply(_success_code(request), changes=changes, sums=Sums.CONFIGURATION, programs=True)
 
 
+def variable_update(node: Node, index: int) -> bytes:
+    """Write the message that tells the others the value of an output: selector and value."""
+    high, low, _ = node.variable_entry(index)
+    return bytes([NETWORK_VARIABLE | high & 0x3F, low]) + node.volatile.values[index]
+
+
 def _index(request: Request, count: int) -> int:
     _need(bool(request.data) and request.data[0] < count)
     return request.data[0]
@@ -435,5 +446,5 @@ def _variable_index(node: Node, request: Request) -> tuple[int, bytes]:
         index, rest = int.from_bytes(data[1:3], "big"), data[3:]
     else:
         index, rest = data[0], data[1:]
-    _need(index < len(node.profile.variables))
+    _need(index < len(node.variables))
     return index, rest

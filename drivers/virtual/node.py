@@ -1,13 +1,15 @@
 """What a device is: its identity, its tables in non-volatile memory, and what it only keeps while powered."""
 
+import random
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, auto
 
 from drivers.virtual import memory as layout
 from drivers.virtual.memory import Change, Memory, Sums
 
 FT_6050 = 36
 RESET_POWER_UP = 0x01
+RESET_EXTERNAL = 0x02
 RESET_SOFTWARE = 0x14
 ERROR_APPLICATION_CHECKSUM = 152
 ERROR_CONFIGURATION_CHECKSUM = 153
@@ -19,6 +21,7 @@ _NODE_FLAG = 0x80
 _OFFLINE = 0x08
 _DOMAIN_LENGTHS = (0, 1, 3, 6)  # a table entry holds the length itself, not the two-bit code of a packet
 _GROUP_ENTRY = 0x80
+_VARIABLE_COUNT = 0x3F  # of the flags
 _STATISTICS = 17  # counters of two bytes, then the reset cause (ISO/IEC 14908-1 query status, statistics)
 
 
@@ -61,6 +64,22 @@ class Variable:
     output: bool = False
 
 
+class DeviceKind(Enum):
+    """How a device is dealt with: as any Neuron device, also by image update, or only after a step by hand."""
+
+    PLAIN = "plain"
+    UPDATE = "update"
+    MODULE = "module"
+
+
+class _Release(Enum):
+    """How far a module has been released for commissioning. Survives a power failure."""
+
+    NONE = auto()
+    GIVEN = auto()  # its reset button was pressed
+    USED = auto()  # it has been commissioned since, and belongs to that site
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What the maker of a device fixed."""
@@ -74,6 +93,7 @@ class Profile:
     variables: tuple[Variable, ...] = (Variable(), Variable(output=True))
     capabilities: int = 0x0000
     configuration: bytes = DEFAULT_CONFIGURATION
+    kind: DeviceKind = DeviceKind.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +155,9 @@ class Node:
         self.statistics = Statistics()
         self.volatile = Volatile()
         self.winks = 0
+        self._release = _Release.NONE if profile.kind is DeviceKind.MODULE else _Release.USED
         self._state = State.UNCONFIGURED
+        self._variables = profile.variables
         self._domains: tuple[Domain | None, ...] = ()
         self._manufacture()
         self.forget()
@@ -158,7 +180,7 @@ class Node:
     @property
     def state_name(self) -> StateName:
         """The state for people, soft offline included."""
-        if self._state is State.CONFIGURED and self.volatile.soft_offline:
+        if self._state is State.CONFIGURED and not self.online:
             return StateName.SOFT_OFFLINE
         return _STATE_NAMES[self._state]
 
@@ -168,9 +190,24 @@ class Node:
         return self._state in (State.CONFIGURED, State.HARD_OFFLINE)
 
     @property
+    def locked(self) -> bool:
+        """Whether it lets nobody commission it until its reset button is pressed."""
+        return self._release is _Release.NONE
+
+    @property
+    def online(self) -> bool:
+        """Whether the application runs."""
+        return self._state is State.CONFIGURED and not self.volatile.soft_offline
+
+    @property
     def domains(self) -> tuple[Domain | None, ...]:
         """The domain table; None is an entry that is not in use."""
         return self._domains
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The network variables: as many as the flags in memory say, which come with an application image."""
+        return self._variables
 
     @property
     def error_log(self) -> int:
@@ -211,16 +248,16 @@ class Node:
 
     def query_status(self) -> bytes:
         """Give the 15 bytes that Query Status answers."""
-        soft_offline = self._state is State.CONFIGURED and self.volatile.soft_offline
+        soft_offline = self._state is State.CONFIGURED and not self.online
         state = self._state | (_OFFLINE if soft_offline else 0)
         model = self.memory.read(layout.READ_ONLY + layout.MODEL, 1)[0]
         return self.statistics.heading() + bytes([state, self.profile.firmware, self.error_log, model])
 
     def self_identification(self) -> bytes:
         """Give the self-identification data: header, two bytes a variable, the documentation string."""
-        variables = b"\x80\x08" * len(self.profile.variables)
+        variables = b"\x80\x08" * len(self._variables)
         text = self.profile.documentation.encode("latin-1", "replace") + b"\0"
-        header = bytes([len(self.profile.variables), 1, 0, 0])
+        header = bytes([len(self._variables), 1, 0, 0])
         length = 2 + len(header) + len(variables) + len(text)
         return length.to_bytes(2, "big") + header + variables + text
 
@@ -238,7 +275,7 @@ class Node:
 
     def variable_for(self, selector: int) -> int | None:
         """Find the network variable that has this selector."""
-        for index in range(len(self.profile.variables)):
+        for index in range(len(self._variables)):
             entry = self.variable_entry(index)
             if (entry[0] & 0x3F) << 8 | entry[1] == selector:
                 return index
@@ -251,17 +288,36 @@ class Node:
         self.memory.recompute(sums)
         self._reread()
 
-    def tear(self, changes: tuple[Change, ...]) -> None:
+    def load(self, changes: tuple[Change, ...], sums: Sums) -> None:
+        """Write a piece of an application image and bring checksums up to date."""
+        self.memory.load(changes)
+        self.commit((), sums)
+
+    def tear(self, changes: tuple[Change, ...], loading: bool, chance: random.Random) -> None:
         """Lose power in the middle of a write."""
-        self.memory.tear(changes)
+        self.memory.tear(changes, loading, chance)
         self._reread()
 
+    def lose_power(self) -> None:
+        """Lose what only lives while there is power."""
+        self.forget()
+        self.memory.lose_ram()
+
     def forget(self) -> None:
-        """Lose what only lives in RAM."""
-        self.volatile = Volatile(values=[bytes(variable.length) for variable in self.profile.variables])
+        """Begin anew, as after a reset."""
+        self.volatile = Volatile()
+        self._clear_values()
+
+    def release(self) -> None:
+        """Let a module be commissioned, once."""
+        if self.profile.kind is DeviceKind.MODULE:
+            self._release = _Release.GIVEN
 
     def start(self, reset_cause: int) -> None:
-        """Begin anew after a reset; tables or programs that fail their checksum are not run on."""
+        """Begin anew after a reset; tables or programs that fail their checksum are not run on.
+
+        A module that has left its site is locked from then on.
+        """
         self.forget()
         self.statistics = Statistics(reset_cause=reset_cause)
         wrong = self.memory.wrong_sums()
@@ -272,6 +328,17 @@ class Node:
             self.error_log = ERROR_CONFIGURATION_CHECKSUM
             changes = () if not self.configured else (self.state_change(State.UNCONFIGURED),)
             self.commit(changes, Sums.CONFIGURATION)
+        if self.profile.kind is DeviceKind.MODULE and self._release is _Release.USED and not self.configured:
+            self._release = _Release.NONE
+
+    def erase_configuration(self) -> None:
+        """Forget the site: tables as made, unconfigured."""
+        changes = (*self._unused_tables(), self.state_change(State.UNCONFIGURED))
+        self.commit(changes, Sums.CONFIGURATION)
+
+    def erase_properties(self) -> None:
+        """Forget the configuration properties."""
+        self.commit(((layout.PROPERTIES, bytes(layout.PROPERTIES_LENGTH)),), Sums.NONE)
 
     def state_change(self, state: State) -> Change:
         """Give the write that stores a new state and leaves the flags beside it alone."""
@@ -283,24 +350,39 @@ class Node:
         structure = bytearray(layout.READ_ONLY_LENGTH)
         structure[0:6] = profile.neuron_id
         structure[layout.MODEL] = profile.model
-        structure[layout.FLAGS] = min(len(profile.variables), 0x3F)
+        structure[layout.FLAGS] = min(len(profile.variables), _VARIABLE_COUNT)
         structure[layout.PROGRAM_ID : layout.PROGRAM_ID + 8] = profile.program_id
         structure[layout.STATE] = profile.state_flags | State.UNCONFIGURED
         structure[0x16] = layout.ADDRESS_COUNT << 4
         structure[0x18], structure[0x19] = 0xBB, 0xBB  # buffers of 66 bytes
-        variables = b"".join(_unbound(index, variable) for index, variable in enumerate(profile.variables))
         changes = (
             (layout.READ_ONLY, bytes(structure)),
             (layout.CONFIGURATION, profile.configuration),
-            *((domain_address(index), UNUSED_DOMAIN) for index in range(layout.DOMAIN_COUNT)),
-            (layout.VARIABLES, variables),
+            *self._unused_tables(),
         )
         self.commit(changes, Sums.BOTH)
+
+    def _unused_tables(self) -> tuple[Change, ...]:
+        return (
+            *((domain_address(index), UNUSED_DOMAIN) for index in range(layout.DOMAIN_COUNT)),
+            (layout.ADDRESSES, bytes(layout.ADDRESS_COUNT * layout.ADDRESS_LENGTH)),
+            (layout.VARIABLES, b"".join(_unbound(index, variable) for index, variable in enumerate(self._variables))),
+        )
 
     def _reread(self) -> None:
         stored = self.memory.read(layout.READ_ONLY + layout.STATE, 1)[0] & 7
         self._state = State(stored) if stored in set(State) else State.UNCONFIGURED
         self._domains = tuple(_parse_domain(self.domain_entry(index)) for index in range(layout.DOMAIN_COUNT))
+        if self._release is _Release.GIVEN and self.configured:
+            self._release = _Release.USED
+        count = self.memory.read(layout.READ_ONLY + layout.FLAGS, 1)[0] & _VARIABLE_COUNT
+        if count != len(self._variables):
+            added = (Variable(output=index % 2 == 1) for index in range(len(self.profile.variables), count))
+            self._variables = (*self.profile.variables[:count], *added)
+            self._clear_values()
+
+    def _clear_values(self) -> None:
+        self.volatile.values = [bytes(variable.length) for variable in self._variables]
 
     def _last_configuration_byte(self) -> int:
         return self.memory.read(layout.CONFIGURATION + layout.CONFIGURATION_LENGTH - 1, 1)[0]

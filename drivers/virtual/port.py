@@ -11,8 +11,10 @@ from drivers.virtual.device import DEFAULT_TIMING, Device, Timing
 from drivers.virtual.interface import Family, Link, NetworkInterface
 from drivers.virtual.mip_u50 import MipU50
 from drivers.virtual.mip_u61 import MipU61
+from drivers.virtual.node import DeviceKind
 from drivers.virtual.pseudo_terminal import PseudoTerminal
 from drivers.virtual.timeline import LiveClock
+from drivers.virtual.traffic import UpdateTraffic
 
 _LINKS: dict[Family, type[MipU50] | type[MipU61]] = {Family.U50: MipU50, Family.U61: MipU61}
 
@@ -27,7 +29,9 @@ class Options:
     rate: str = "ft10"
     timing: Timing = DEFAULT_TIMING
     family: Family = Family.U50
+    kind: DeviceKind = DeviceKind.PLAIN
     mixed: bool = False
+    updates: float = 0.0
 
 
 class Port:
@@ -41,6 +45,8 @@ class Port:
         self._seeds = random.Random(f"{options.seed} {self.name}")
         self.channel = Channel(clock.timeline, random.Random(self._seeds.getrandbits(64)), RATES[options.rate])
         self.devices = [self._device(stands) for stands in building.furnish(options.lon[number])]
+        self.traffic = UpdateTraffic(clock.timeline, random.Random(self._seeds.getrandbits(64)), self.devices)
+        self.traffic.rate = options.updates
         interface = NetworkInterface(self.channel, building.interface_id(), options.family)
         self._link: Link = _LINKS[options.family](clock.timeline, self._write, interface)
         interface.connect(self._link)

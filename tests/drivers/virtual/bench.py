@@ -15,6 +15,7 @@ from drivers.virtual.timeline import Timeline
 
 DATA = Path(__file__).parent / "data"
 TRACED_ID = bytes.fromhex("00A1B2C3D401")
+DOMAIN_55 = "63 00 55 00 00 00 00 00 01 8a 01 ff ff ff ff ff ff"
 INTERFACE_ID = bytes.fromhex("00D0715E0001")
 TRACED_PROFILE = Profile(
     neuron_id=TRACED_ID,
@@ -95,6 +96,36 @@ def content_of(answer: bytes) -> bytes:
     packet = packets.decode(answer)
     assert packet is not None
     return packet.content
+
+
+class Tool:
+    """Sends requests with fresh transaction numbers and gives the contents of the answers."""
+
+    def __init__(self, bench: Bench, to: bytes = TRACED_ID) -> None:
+        self.bench = bench
+        self.to = to
+        self.transaction = 0
+
+    def ask(self, content: str | bytes, wait: float = 1.0) -> str:
+        answers = self.bench.ask(self.request(content), wait)
+        return " ".join(content_of(answer).hex() for answer in answers)
+
+    def request(self, content: str | bytes) -> bytes:
+        self.transaction = self.transaction % 15 + 1
+        return request(content, self.transaction, self.to)
+
+    def reset(self) -> None:
+        """Reset the device by a message and wait until it is back."""
+        self.bench.ask(request("6c 02", 0, self.to, pdu=0x3C))
+
+    def status(self) -> tuple[str, str, str]:
+        """Give reset cause, state and error log."""
+        answer = self.ask("51")
+        return answer[22:24], answer[24:26], answer[28:30]
+
+    def configure(self) -> None:
+        assert self.ask(DOMAIN_55) == "23"
+        assert self.ask("6c 03 04") == "2c"
 
 
 @dataclass

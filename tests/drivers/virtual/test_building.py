@@ -1,8 +1,10 @@
 """What stands in the field."""
 
+import pytest
+
 from drivers.virtual.building import Building, Furnishing
 from drivers.virtual.device import RELIABLE
-from drivers.virtual.node import State
+from drivers.virtual.node import DeviceKind, State
 
 
 def furnish(*channels: int, seed: int = 7, mixed: bool = True) -> list[Furnishing]:
@@ -34,9 +36,27 @@ def test_every_family_is_in_a_building_with_a_program_and_a_name_of_its_own() ->
     profiles = [stands.node.profile for stands in furnish(200)]
     names = [profile.documentation.partition(";")[2] for profile in profiles]
     families = {name.split()[0].split("-")[0] for name in names}
-    assert families == {"AHU", "VAV", "Boiler", "Exhaust", "Pump"}
+    assert families == {"AHU", "VAV", "Boiler", "Exhaust", "Pump", "Module"}
     assert len({profile.program_id for profile in profiles}) == len(families)
     assert len(set(names)) == 200
+
+
+@pytest.mark.parametrize(("devices", "modules", "updatable"), [(16, 0, 1), (48, 1, 4), (400, 2, 33)])
+def test_a_building_has_a_few_fresh_devices_of_the_other_kinds(devices: int, modules: int, updatable: int) -> None:
+    kinds = [stands.node.profile.kind for stands in furnish(devices) if stands.powered]
+    assert kinds.count(DeviceKind.MODULE) == modules
+    assert kinds.count(DeviceKind.UPDATE) == updatable
+    special = [stands.node for stands in furnish(devices) if stands.node.profile.kind is not DeviceKind.PLAIN]
+    assert {node.state for node in special} == {State.UNCONFIGURED}
+    assert {node.locked for node in special if node.profile.kind is DeviceKind.UPDATE} == {False}
+
+
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_without_the_mix_all_devices_are_of_the_kind_asked_for(kind: DeviceKind) -> None:
+    building = Building(7, False, 20, kind)
+    profiles = [stands.node.profile for stands in building.furnish(20)]
+    assert {profile.kind for profile in profiles} == {kind}
+    assert all(profile.program_id.hex().startswith("9fffff0510") == (kind is DeviceKind.MODULE) for profile in profiles)
 
 
 def test_without_the_mix_all_devices_are_fresh_and_alike() -> None:

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from drivers.virtual.device import Activity, Device, Temperament, Timing
 from drivers.virtual.node import State, StateName
 
-from .bench import TRACED_ID, Bench, content_of, request
+from .bench import DOMAIN_55, TRACED_ID, Bench, Tool, content_of, request
 
-DOMAIN_55 = "63 00 55 00 00 00 00 00 01 8a 01 ff ff ff ff ff ff"
 STATUS = 0x31
 
 
@@ -21,23 +20,6 @@ def bench() -> Bench:
 @pytest.fixture
 def device(bench: Bench) -> Device:
     return bench.device()
-
-
-class Tool:
-    """Sends requests with fresh transaction numbers and gives the contents of the answers."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.transaction = 0
-
-    def ask(self, content: str, wait: float = 1.0) -> str:
-        self.transaction = self.transaction % 15 + 1
-        answers = self.bench.ask(request(content, self.transaction), wait)
-        return " ".join(content_of(answer).hex() for answer in answers)
-
-    def configure(self) -> None:
-        assert self.ask(DOMAIN_55) == "23"
-        assert self.ask("6c 03 04") == "2c"
 
 
 @pytest.fixture

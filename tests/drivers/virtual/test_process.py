@@ -1,6 +1,7 @@
 """The whole field as a process, used through a real pseudo-terminal by a client that knows only bytes."""
 
 import fcntl
+import hashlib
 import json
 import os
 import select
@@ -167,17 +168,31 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
         "winks": 1,
         "powered": True,
         "documentation": "",
+        "application_sha256": hashlib.sha256().hexdigest(),
+        "kind": "plain",
+        "locked": False,
+        "update": None,
     }
     assert truth["channel"]["packets"] == 7
     assert 0.028 < truth["channel"]["busy_s"] < truth["channel"]["elapsed_s"]
 
+    assert field.tell(f"reset {uid}") == {"ok": True, "uid": uid}
     assert field.tell(f"power-off {uid}") == {"ok": True, "uid": uid, "powered": False}
     assert "powered off" in field.tell(f"press {uid}")["error"]
+    assert "powered off" in field.tell(f"reset {uid}")["error"]
     assert field.tell(f"power-on {uid}") == {"ok": True, "uid": uid, "powered": True}
 
     assert field.tell("faults loss=1") == {"ok": True, "faults": {"loss": 1.0, "corrupt": 0.0, "duplicate": 0.0}}
     assert field.tell("faults")["faults"]["loss"] == 1
     assert field.tell("faults corrupt=0")["faults"] == {"loss": 0, "corrupt": 0, "duplicate": 0}
+
+    assert field.tell("updates lon0") == {"ok": True, "port": "lon0", "updates": 0}
+    assert field.tell("updates lon0 50") == {"ok": True, "port": "lon0", "updates": 50}
+    client.start()
+    update = client.message()
+    assert update[2] in (0x31, 0x39)  # unacknowledged, by broadcast or to the tool
+    assert update[3:5] == b"\x01\x8a"
+    assert field.tell("updates lon0 0")["updates"] == 0
 
     assert field.tell("unplug lon0") == {"ok": True, "port": "lon0", "plugged": False}
     with pytest.raises((EOFError, OSError)):
@@ -204,6 +219,10 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
         ("faults loss=2", "loss=2"),
         ("faults heat=0.5", "heat"),
         ("truth please", "please"),
+        ("updates", "lon0"),
+        ("updates lon0 many", "many"),
+        ("updates lon0 nan", "nan"),
+        ("updates lon7 5", "lon7"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_names_the_thing(field: FieldProcess, command: str, names: str) -> None:
@@ -254,6 +273,16 @@ def test_a_building_of_one_seed_is_always_the_same_and_names_its_devices(directo
     assert sum(not device["powered"] for device in devices) == 3
 
 
+@pytest.mark.parametrize(("kind", "update"), [("plain", False), ("update", True), ("module", False)])
+def test_all_devices_are_of_the_kind_asked_for(directory: Path, kind: str, update: bool) -> None:
+    field = FieldProcess(directory, "--lon", "3", "--kind", kind, "--until-eof")
+    out, _ = field.process.communicate("truth\n")
+    for device in json.loads(out.splitlines()[-1])["devices"]:
+        assert (device["kind"], device["locked"]) == (kind, kind == "module")
+        empty = {"image_md5": None, "bank": "primary", "received": 0, "packets": 0}
+        assert device["update"] == (empty if update else None)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -261,6 +290,9 @@ def test_a_building_of_one_seed_is_always_the_same_and_names_its_devices(directo
         ["--lon", "many"],
         [],
         ["--lon", "1", "--rate", "warp"],
+        ["--lon", "1", "--kind", "toaster"],
+        ["--lon", "1", "--kind", "module", "--mix"],
+        ["--lon", "1", "--updates", "-1"],
         ["--lon", "1"] * 65,
         ["--lon", "1", "--directory", "/proc/nowhere"],
     ],
