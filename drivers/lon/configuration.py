@@ -2,6 +2,7 @@
 
 Entries and memory stand in the document as in the device, in hexadecimal (ISO/IEC 14908-1; layouts as in LON Stack DX
 lon_types.h). What a device refuses is left out and named. Aliases of network variables are counted, not kept.
+Domain entries hold the authentication keys of the device: the document is as confidential as they are.
 """
 
 from __future__ import annotations

@@ -7,11 +7,8 @@ import dataclasses
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from functools import lru_cache
-from posixpath import normpath
 from typing import Any, ClassVar, Final, Self, TypeVar
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from core.errors import FieldhandError, Kind
 from drivers.base import (
@@ -37,7 +34,7 @@ from drivers.base import (
     StepEvent,
     Target,
 )
-from drivers.lon import configuration, discovery, images, loading, mip_u50, mip_u61, update
+from drivers.lon import configuration, discovery, images, loading, update
 from drivers.lon.dialogue import Dialogue, at, by_uid, exact, unreadable
 from drivers.lon.discovery import program_id_of, uid_of
 from drivers.lon.interface import NetworkInterface, copy_of
@@ -71,6 +68,7 @@ from drivers.lon.management import (
     error_in_words,
 )
 from drivers.lon.packets import ApplicationPdu, Packet, SubnetNode
+from drivers.lon.port import PortUrl
 from drivers.lon.reports import Reports
 from drivers.lon.transactions import WINDOW_MOST, Place, Transactions
 from drivers.transport import open_serial
@@ -122,7 +120,7 @@ REPORTS_KEPT: Final = 1024
 POLLS_PER_SECOND: Final = 25.0
 """Polling takes about a fifth of a TP/FT-10 channel then and leaves the rest to the devices' own traffic."""
 
-VARIABLES: Final = range(4096)
+VARIABLES: Final = range(configuration.MOST_VARIABLES)
 """The indexes that network variables can have."""
 
 
@@ -135,72 +133,9 @@ _STATE: Final = "state"
 _STORED_AS: Final[Mapping[NodeState, tuple[NodeState, NodeMode | None]]] = {
     NodeState.CONFIGURED: (NodeState.CONFIGURED, NodeMode.ONLINE),
     NodeState.SOFT_OFFLINE: (NodeState.CONFIGURED, NodeMode.OFFLINE),
-    NodeState.BYPASS: (NodeState.CONFIGURED, NodeMode.OFFLINE),
     NodeState.HARD_OFFLINE: (NodeState.HARD_OFFLINE, None),
 }
 """How a device is brought back to a state in which it was configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Port:
-    """What a port URL says."""
-
-    path: str
-    interface: str = "u50"
-    baud: int | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        try:
-            parts = urlsplit(url)
-        except ValueError as error:
-            raise _invalid(url, "a LON port is written lon:///dev/ttyACM0") from error
-        path = unquote(parts.path)
-        if parts.scheme != "lon":
-            raise _invalid(url, "a LON port is written lon:///dev/ttyACM0")
-        if parts.netloc or not path.startswith("/") or parts.fragment or "\x00" in path:
-            raise _invalid(url, "it takes the path of a serial port behind three slashes: lon:///dev/ttyACM0")
-        if path.endswith("/"):
-            raise _invalid(url, "that is a directory: it takes the path of a serial port, such as lon:///dev/ttyACM0")
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        interface = options.pop("interface", "u50").lower()
-        if interface not in _INTERFACES:
-            raise _invalid(url, f"interface is {' or '.join(_INTERFACES)}, not {interface!r}")
-        baud = options.pop("baud", None)
-        if baud is not None and not (re.fullmatch(r"[0-9]{1,7}", baud) and int(baud) >= 1200):
-            raise _invalid(url, f"baud is a number of bits per second such as 115200, not {baud!r}")
-        if options:
-            raise _invalid(url, f"there is no option {next(iter(options))!r}, only interface and baud")
-        rate = None if baud is None or int(baud) == _INTERFACES[interface].baud else int(baud)
-        return cls(re.sub("^/+", "/", normpath(path)), interface, rate)
-
-    def __str__(self) -> str:
-        options = []
-        if self.interface != "u50":
-            options.append(f"interface={self.interface}")
-        if self.baud is not None:
-            options.append(f"baud={self.baud}")
-        return f"lon://{quote(self.path)}" + (f"?{'&'.join(options)}" if options else "")
-
-    def make_interface(self) -> NetworkInterface:
-        family = _INTERFACES[self.interface]
-        return family.make(self.baud or family.baud)
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    make: type[mip_u50.MipU50] | type[mip_u61.MipU61]
-    baud: int
-
-
-_INTERFACES: Final = {
-    "u50": _Family(mip_u50.MipU50, mip_u50.BAUD),
-    "u61": _Family(mip_u61.MipU61, mip_u61.BAUD),
-}
-
-
-def _invalid(url: str, reason: str) -> FieldhandError:
-    return FieldhandError(Kind.INVALID, what="port", value=url, reason=reason)
 
 
 class LonDriver(Driver):
@@ -284,7 +219,7 @@ class LonDriver(Driver):
     @classmethod
     def check_url(cls, url: str) -> str:
         """`lon:///dev/ttyACM0`, with `?interface=u61` for the older family and `baud=` for another rate."""
-        return str(_Port.parse(url))
+        return str(PortUrl.parse(url))
 
     @classmethod
     def seconds_per_device(cls, capability: Capability) -> float:
@@ -310,7 +245,7 @@ class LonDriver(Driver):
     @classmethod
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port and prove that a network interface answers."""
-        port = _Port.parse(url)
+        port = PortUrl.parse(url)
         interface = port.make_interface()
         transport = await open_serial(port.path, interface.baud, interface)
         try:
@@ -549,13 +484,14 @@ class LonDriver(Driver):
         before = await self._state_before(dialogue, identity, target) or now
         entries = await configuration.differences(dialogue, "compare", document)
         if identity.configured and before is not None and configuration.needs_rest(entries):
+            before = NodeState.SOFT_OFFLINE if before is NodeState.BYPASS else before  # which no message brings back
             yield Checkpoint({_STATE: int(before)})
             yield Step("unconfigured", StepClass.IDEMPOTENT)
             await dialogue.ask("unconfigured", ChangeState(NodeState.UNCONFIGURED))
             now = NodeState.UNCONFIGURED
         async for event in configuration.write(dialogue, entries):
             yield event
-        if before is not now and before is not None:
+        if before is not None and before is not now:
             stored, mode = _STORED_AS[before]
             yield Step("configured", StepClass.IDEMPOTENT)
             await dialogue.ask("configured", ChangeState(stored))
@@ -564,9 +500,8 @@ class LonDriver(Driver):
                 await dialogue.ask(mode.name.lower(), SetMode(mode))
         yield Step("check status", StepClass.READ)
         status = await dialogue.ask("check status", QueryStatus())
-        if status.state is not before:
-            expected = "a valid state" if before is None else before.name.lower().replace("_", " ")
-            raise _differs("check status", target.uid, expected, _state_in_words(status))
+        if before is not None and status.state is not before:
+            raise _differs("check status", target.uid, before.in_words, _state_in_words(status))
         yield _facts(status, note=f"{len(entries)} entries restored" if entries else "nothing differed")
 
     async def _state_before(self, dialogue: Dialogue, identity: Identity, target: Target) -> NodeState | None:
@@ -635,15 +570,17 @@ class LonDriver(Driver):
         return bool(places) and not any(place.same_place(entry) for place in places)
 
     async def _release(self, old: Dialogue, was: Identity, *, kept: bool) -> AsyncGenerator[StepEvent, None]:
-        """Keep the configuration of the old device, unless it has been, and take its address away.
+        """Keep the configuration of the old device and take its address away.
 
-        One that is unconfigured has given its address away already, in an attempt that was cut off or by a fault.
+        One that is unconfigured uses no address. It was released by an attempt that was cut off, or it has a fault:
+        then what was kept before is worth more than what it has now.
         """
         if was.configured or not kept:
             yield Step("save configuration of old device", StepClass.READ)
             yield await configuration.read(old, was)
-        async for event in self._leave_place(old, was):
-            yield event
+        if was.configured:
+            async for event in self._leave_place(old, was):
+                yield event
 
     async def _identify_if_there(self, dialogue: Dialogue) -> Identity | None:
         """Who it is, or None when it does not answer some short tries."""
@@ -860,7 +797,7 @@ def _facts(status: Status, note: str | None = None) -> Facts:
 def _state_in_words(status: Status) -> str:
     if status.state is None:
         return f"invalid state {status.state_byte:02X}"
-    return status.state.name.lower().replace("_", " ")
+    return status.state.in_words
 
 
 def _differs(step: str, uid: str, expected: str, found: str) -> DriverError:

@@ -60,6 +60,11 @@ class NodeState(IntEnum):
         """Whether it holds a program that could run."""
         return self not in (NodeState.APPLICATIONLESS, NodeState.CONFIGURED_APPLICATIONLESS)
 
+    @property
+    def in_words(self) -> str:
+        """For people."""
+        return self.name.lower().replace("_", " ")
+
 
 _CONFIGURED: Final = frozenset({NodeState.CONFIGURED, NodeState.HARD_OFFLINE, NodeState.SOFT_OFFLINE, NodeState.BYPASS})
 

@@ -31,7 +31,7 @@ class ModelDevice:
     addresses: list[bytes] = field(default_factory=lambda: [bytes(5)] * 3)
     variables: list[bytes] = field(default_factory=lambda: [bytes([0x3F, 0xFF - index, 0x0F]) for index in range(4)])
     values: list[bytes] = field(default_factory=lambda: [b"\x0f\xa0", b"\x00", b"\x01\x02", b""])
-    told_variables: int | None = None
+    aliases: int = 0
     configuration: bytearray = field(default_factory=lambda: bytearray(range(25)))
     memory: bytearray = field(default_factory=lambda: bytearray(0x10000))
     refuses: set[int] = field(default_factory=set)
@@ -54,10 +54,11 @@ class ModelDevice:
         structure = bytearray(0x2F)
         structure[:6] = bytes.fromhex(self.uid)
         structure[6] = MODEL
-        structure[0x0A] = min(len(self.variables), 0x3F) if self.told_variables is None else self.told_variables
+        structure[0x0A] = min(len(self.variables), 0x3F)
         structure[0x0D:0x15] = self.program_id
         structure[0x15] = 0x40 | self.state & 7
         structure[0x16] = len(self.addresses) << 4
+        structure[0x24] = self.aliases
         return bytes(structure)
 
     def answer(self, apdu: bytes) -> bytes | None:
