@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from core.errors import FieldhandError, Kind
@@ -18,6 +19,8 @@ from drivers.base import (
     DriverError,
     Facts,
     Found,
+    Image,
+    ImageFacts,
     NetworkState,
     PortError,
     Priority,
@@ -31,7 +34,7 @@ from drivers.base import (
     StepEvent,
     Target,
 )
-from drivers.lon import configuration, discovery
+from drivers.lon import configuration, discovery, images, loading, update
 from drivers.lon.dialogue import Dialogue, at, by_uid, exact, unreadable
 from drivers.lon.discovery import program_id_of, uid_of
 from drivers.lon.interface import NetworkInterface, copy_of
@@ -87,8 +90,17 @@ EXCHANGES: Final[Mapping[Capability, int]] = {
     Capability.RESTORE: 30,
     Capability.REPLACE: 65,
     Capability.IDENTIFY: 4,
+    Capability.LOAD: 560,
 }
-"""Those of tables are for the middle-sized device: 15 addresses, some network variables, of which few differ."""
+"""Those of tables are for the middle-sized device: 15 addresses, some network variables, of which few differ. That of a
+load is for the middle-sized image of those that are public: 468 records."""
+
+LOADS_AT_ONCE: Final = 256
+"""Devices that get their image by Image Update share one transfer, so all of them should be there when it begins. How
+many are loaded record by record at a time is limited in `loading`."""
+
+IMAGES_KEPT: Final = 2
+"""Images that need not be read again for each device of a job."""
 
 POLL_TRIES: Final = 4
 """A poll is repeated soon anyway."""
@@ -141,6 +153,7 @@ class LonDriver(Driver):
             Capability.TEST,
             Capability.WINK,
             Capability.RESET,
+            Capability.LOAD,
             Capability.REPLACE,
             Capability.SNAPSHOT,
             Capability.RESTORE,
@@ -159,6 +172,10 @@ class LonDriver(Driver):
         self._listeners: set[asyncio.Queue[Identification]] = set()
         self._reports = Reports(asyncio.get_running_loop().time)
         self._report_listeners: set[asyncio.Queue[Report]] = set()
+        self._image = lru_cache(IMAGES_KEPT)(images.read)
+        self._reading_image = asyncio.Lock()
+        self._standing_still = asyncio.Semaphore(loading.STANDING_STILL)
+        self._transfers = update.Transfers(self._transactions, site.domain)
 
     # -- what can be said without a port -------------------------------------------------------------
 
@@ -189,7 +206,15 @@ class LonDriver(Driver):
     @classmethod
     def at_once(cls, capability: Capability) -> int:
         """Twice the window: while some devices program their memory, others have the channel."""
-        return 2 * WINDOW_MOST
+        return LOADS_AT_ONCE if capability is Capability.LOAD else 2 * WINDOW_MOST
+
+    @classmethod
+    def read_image(cls, image: Image) -> ImageFacts:
+        """Of the types .apb, .ndl, .nx and .nxi; the last two are opaque unless one of the others is inside."""
+        try:
+            return images.facts_of(image)
+        except images.ImageError as error:
+            raise FieldhandError(Kind.IMAGE, image=image.name, reason=str(error)) from error
 
     @classmethod
     def check_url(cls, url: str) -> str:
@@ -566,6 +591,29 @@ class LonDriver(Driver):
                 raise
             return None
         return (await self._identify(dialogue))[0]
+
+    async def load(
+        self, target: Target, *, image: Image, force: bool = False, priority: Priority = Priority.JOB
+    ) -> AsyncGenerator[StepEvent, None]:
+        """Give it the program of an image, record by record; an opaque image goes by the Image Update Protocol.
+
+        It keeps place, configuration and state. `force` also takes an image for another program or an older firmware.
+        Raises IMAGE, INCOMPATIBLE, LOAD_FAILED, VERIFY_FAILED and what every exchange raises.
+        """
+        async with self._reading_image:
+            try:
+                content = await asyncio.to_thread(self._image, image)
+            except images.ImageError as error:
+                raise DriverError(Kind.IMAGE, image=image.name, reason=str(error)) from error
+        dialogue = Dialogue(self._transactions, target.uid, priority, self._place(target))
+        steps = (
+            update.load(dialogue, target, image, self._transfers)
+            if content is None
+            else loading.load(dialogue, target, content, image.sha256, force=force, gate=self._standing_still)
+        )
+        async with aclosing(steps):
+            async for event in steps:
+                yield event
 
     async def test(
         self, target: Target, *, count: int = 1, priority: Priority = Priority.JOB

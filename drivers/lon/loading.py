@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from core.errors import FieldValue, Kind
 from drivers.base import (
@@ -19,12 +20,12 @@ from drivers.base import (
     Facts,
     NetworkState,
     Progress,
-    Snapshot,
     Step,
     StepClass,
     StepEvent,
     Target,
 )
+from drivers.lon import configuration
 from drivers.lon.dialogue import Dialogue, by_uid
 from drivers.lon.images import FLAGS_OFFSET, PROTECTED, ApplicationImage, Record, RecordKind
 from drivers.lon.management import (
@@ -55,7 +56,7 @@ from drivers.lon.management import (
 from drivers.lon.packets import SubnetNode
 from drivers.lon.transactions import WINDOW_MOST
 
-LOADS_AT_ONCE: Final = 2 * WINDOW_MOST
+STANDING_STILL: Final = 2 * WINDOW_MOST
 """Devices of a port that are without application at the same time. Each has one write open, and programs its memory for
 longer than that takes on the channel; more would only all take longer, and stand still for all of it."""
 
@@ -81,27 +82,16 @@ R = TypeVar("R", bound=Response)
 WITHOUT_APPLICATION: Final = Facts(state=NetworkState.UNPROVISIONED, application=False)
 
 
-class Configuration(Protocol):
-    """Who knows the configuration of a device: its place, bindings and properties."""
-
-    async def read(self, dialogue: Dialogue, identity: Identity) -> Snapshot:
-        """All of it."""
-
-    def restore(self, dialogue: Dialogue, snapshot: Snapshot) -> AsyncGenerator[StepEvent, None]:
-        """Write what differs."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Where a load stands. `state` and `program_id` are those of the device before it began.
+    """Where a load stands. `state` is that of the device before it began.
 
     Up to `record` everything is written. `finishing`: the program is whole, so that what remains is done again even
     if the device has left the applicationless state.
     """
 
     sha256: str
-    state: NodeState
-    program_id: str
+    state: NodeState = NodeState.UNCONFIGURED
     record: int = 0
     finishing: bool = False
 
@@ -112,7 +102,6 @@ class _Standing:
                 "phase": "finish" if self.finishing else "records",
                 "record": self.record,
                 "state": self.state.value,
-                "program_id": self.program_id,
             }
         )
 
@@ -121,9 +110,9 @@ class _Standing:
         """None for a checkpoint of another kind of load."""
         match data:
             case {"sha256": str(sha256), "phase": "records" | "finish" as phase, "record": int(record)}:
-                state, program_id = data.get("state"), data.get("program_id")
+                state = data.get("state")
                 known = state if state in (NodeState.CONFIGURED, NodeState.HARD_OFFLINE) else NodeState.UNCONFIGURED
-                return cls(sha256, NodeState(known), str(program_id), record, phase == "finish")
+                return cls(sha256, NodeState(known), record, phase == "finish")
         return None
 
 
@@ -134,7 +123,6 @@ async def load(
     sha256: str,
     *,
     force: bool,
-    configuration: Configuration,
     gate: asyncio.Semaphore,
 ) -> AsyncGenerator[StepEvent, None]:
     """Give a device the program of the image; it keeps its configuration where the program is the same.
@@ -142,7 +130,7 @@ async def load(
     `gate` limits the devices that stand still. Raises INCOMPATIBLE before anything is written, LOAD_FAILED, and what
     every exchange raises.
     """
-    work = _Load(dialogue, target, image, sha256, configuration)
+    work = _Load(dialogue, target, image, sha256)
     yield Step("check image", StepClass.READ)
     status, identity, flags = await work.look()
     yield Facts(model=status.model, firmware=status.version)
@@ -152,29 +140,26 @@ async def load(
         yield WITHOUT_APPLICATION
     work.take_up(status, identity)
     if not work.resumed and not without:
-        yield Step("save configuration", StepClass.READ)
+        yield Step(configuration.SAVE, StepClass.READ)
         work.snapshot = await configuration.read(dialogue, identity)
         yield work.snapshot
-    async with gate:
-        async for event in work.run(status):
+    async with gate, aclosing(work.run(status)) as steps:
+        async for event in steps:
             yield event
 
 
 class _Load:
     """One load of one device."""
 
-    def __init__(
-        self, dialogue: Dialogue, target: Target, image: ApplicationImage, sha256: str, configuration: Configuration
-    ) -> None:
+    def __init__(self, dialogue: Dialogue, target: Target, image: ApplicationImage, sha256: str) -> None:
         self._dialogue = dialogue
         self._target = target
         self._image = image
-        self._configuration = configuration
         self._before = None if target.checkpoint is None else _Standing.from_data(target.checkpoint.data)
-        self._standing = _Standing(sha256, NodeState.UNCONFIGURED, "")
+        self._standing = _Standing(sha256)
         self.snapshot = target.snapshot
         self.resumed = False
-        self._note = ""
+        self._notes: list[str] = []
 
     # -- before anything is written -----------------------------------------------------------------
 
@@ -228,15 +213,11 @@ class _Load:
             self.resumed = True
             self._standing = replace(before, record=min(before.record, len(self._image.records)))
         elif before is not None and without:  # a load of another image left it like this
-            self._standing = replace(self._standing, state=before.state, program_id=before.program_id)
-        elif not without:
-            state = status.state if status.state is NodeState.HARD_OFFLINE else NodeState.CONFIGURED
-            configured = status.state is not None and status.state.configured
-            self._standing = replace(
-                self._standing,
-                state=state if configured else NodeState.UNCONFIGURED,
-                program_id=identity.program_id.hex().upper(),
-            )
+            self._standing = replace(self._standing, state=before.state)
+        elif identity.configured:
+            hard_offline = status.state is NodeState.HARD_OFFLINE
+            state = NodeState.HARD_OFFLINE if hard_offline else NodeState.CONFIGURED
+            self._standing = replace(self._standing, state=state)
 
     def _done_before(self, identity: Identity) -> bool:
         """Whether all was written, so that only configuration and state may be missing."""
@@ -268,7 +249,7 @@ class _Load:
         found = (await self._dialogue.ask("verify", request)).data
         if found != self._image.program_id:
             raise self._differs(self._image.program_id.hex().upper(), found.hex().upper())
-        yield replace(self._facts(status), program_id=found.hex().upper(), note=self._note)
+        yield replace(self._facts(status), program_id=found.hex().upper(), note="; ".join(self._notes))
 
     async def _begin(self, status: Status) -> AsyncGenerator[StepEvent, None]:
         """Find the record to begin with: the first one, unless everything before is proved to be there.
@@ -374,23 +355,46 @@ class _Load:
             yield Step("check domain", StepClass.READ)
             if not (await self._dialogue.ask("check domain", QueryDomain(0))).entry.in_use:
                 state = NodeState.UNCONFIGURED
-                self._note = "its place in the network was lost with the load: provision it"
+                self._notes.append("its place in the network is lost: provision it")
         self._standing = replace(self._standing, state=state)
         yield Step("state", StepClass.IDEMPOTENT)
         await self._dialogue.ask("state", ChangeState(state))
         yield Step("reset", StepClass.IDEMPOTENT)
 
     async def _restore(self) -> AsyncGenerator[StepEvent, None]:
-        """What the image has wiped out: all of it for the same program, only its place for another."""
+        """What the image has wiped out: its place, and for the same program the rest of its configuration."""
+        document = self._saved()
+        yield Step("restore domain", StepClass.IDEMPOTENT)
+        for index, entry in enumerate(self._places(document)):
+            if (await self._dialogue.ask("restore domain", QueryDomain(index))).entry != entry:
+                await self._dialogue.ask("restore domain", UpdateDomain(index, entry))
+        if document is None:
+            self._notes.append("no configuration of it was kept")
+        elif document.program_id != self._image.program_id:
+            self._notes.append("its configuration is that of another program and was not restored")
+        else:
+            yield Step("compare", StepClass.READ)
+            entries = await configuration.differences(self._dialogue, "compare", document)
+            async for event in configuration.write(self._dialogue, entries):
+                if not isinstance(event, Progress):  # a load counts the bytes of its image and nothing else
+                    yield event
+
+    def _saved(self) -> configuration.Document | None:
+        """What was kept of it, unless that cannot be read any more: then the load goes on without."""
+        try:
+            return configuration.decode(self.snapshot, self._dialogue.uid)
+        except DriverError as error:
+            if error.kind is not Kind.INVALID:
+                raise
+            return None
+
+    def _places(self, document: configuration.Document | None) -> list[DomainEntry]:
+        if document is not None:
+            return [DomainEntry.from_bytes(content) for content in document.domains]
         place = self._dialogue.address
-        if self._standing.program_id == self._image.program_id.hex().upper() and self.snapshot is not None:
-            async for event in self._configuration.restore(self._dialogue, self.snapshot):
-                yield event
-        elif place is not None and isinstance(place.destination, SubnetNode):
-            yield Step("write domain", StepClass.IDEMPOTENT)
-            entry = DomainEntry(place.domain, place.destination.subnet, place.destination.node)
-            await self._dialogue.ask("write domain", UpdateDomain(0, entry))
-            self._note = "its bindings belonged to another program and were left out"
+        if place is None or not isinstance(place.destination, SubnetNode):
+            return []
+        return [DomainEntry(place.domain, place.destination.subnet, place.destination.node)]
 
     async def _restart(self) -> Status:
         """Reset it, and prove by the cause that it was."""

@@ -119,7 +119,7 @@ def test_addresses_fill_the_subnets_in_order_and_leave_out_the_console() -> None
 def test_every_capability_is_a_method_and_has_an_estimate() -> None:
     for capability in LonDriver.capabilities:
         assert callable(getattr(LonDriver, capability.value))
-        assert 0 < LonDriver.seconds_per_device(capability) < 1
+        assert 0 < LonDriver.seconds_per_device(capability) < 10
     assert Capability.PROVISION in LonDriver.capabilities
 
 

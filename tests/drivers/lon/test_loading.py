@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -25,7 +25,7 @@ from drivers.base import (
 from drivers.lon import loading
 from drivers.lon.dialogue import Dialogue, at
 from drivers.lon.images import ApplicationImage, RecordKind, parse_apb
-from drivers.lon.management import DomainEntry, Identity, QueryDomain, UpdateDomain
+from drivers.lon.management import UNUSED_DOMAIN, DomainEntry
 from drivers.lon.packets import ApplicationPdu, NeuronId, Packet, SessionPdu, TransportPdu
 from drivers.lon.transactions import Transactions
 
@@ -39,7 +39,12 @@ IMAGE = parse_apb(build_apb(records=40))
 OTHER = parse_apb(build_apb(records=40, program_id=bytes.fromhex("9FFFFF0000000002")))
 PLACE = DomainEntry(b"\x55", 1, 10)
 RAM = range(0xE7EA, 0xF000)
+TABLES = 0xF048
+"""Here an image wipes out the tables that say where a device belongs and with whom it talks."""
+CONFIGURATION = 0xF02F
+CHANGING = {0xF00A, 0xF015, *range(CONFIGURATION, CONFIGURATION + 25)}
 APPLICATION_WORDS = 0x10000
+BINDING = bytes([1, 10, 0x35, 0x05, 1])
 RESET_SECONDS = 1.0
 
 
@@ -57,13 +62,20 @@ class Device:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self.memory = {0xF006: FT_6050, 0xF00A: 0, 0xF015: 0x44, **dict(enumerate(bytes.fromhex(UID), 0xF000))}
+        self.memory = {
+            0xF006: FT_6050,
+            0xF00A: VARIABLES,
+            0xF015: 0x44,
+            0xF016: 0x20,
+            **dict(enumerate(bytes.fromhex(UID), 0xF000)),
+        }
         self.memory |= dict(enumerate(PROGRAM_ID, 0xF00D))
         self.firmware = FIRMWARE
         self.reset_cause = 1
         self.error = 0
-        self.domain = PLACE.to_bytes()
-        self.variables: dict[int, bytes] = {}
+        self.domains = [PLACE.to_bytes(), UNUSED_DOMAIN.to_bytes()]
+        self.addresses = [BINDING, bytes(5)]
+        self.variables = {index: bytes([0x20, index, 0x00]) for index in range(VARIABLES)}
         self.summed: dict[int, int] | None = None
         self.lost_ram = False
         self.requests: list[bytes] = []
@@ -84,6 +96,11 @@ class Device:
     def count(self, code: int) -> int:
         return sum(apdu[0] == code for apdu in self.requests)
 
+    @property
+    def writes(self) -> int:
+        """Of image records."""
+        return sum(apdu[0] == 0x6E and apdu[1] in (0, 7) for apdu in self.requests)
+
     def lose_power(self) -> None:
         for address in RAM:
             self.memory.pop(address, None)
@@ -97,7 +114,7 @@ class Device:
             self.state, self.error = 3, loading.CHECKSUM_WRONG
 
     def _content(self) -> dict[int, int]:
-        return {a: b for a, b in self.memory.items() if a not in (0xF00A, 0xF015) and a not in RAM}
+        return {a: b for a, b in self.memory.items() if a not in CHANGING and a not in RAM}
 
     def hear(self, packet: Packet) -> None:
         if asyncio.get_running_loop().time() < self.silent_until:
@@ -127,36 +144,50 @@ class Device:
         success = 0x20 | code & 0x1F if code >= 0x60 else 0x30 | code & 0x0F
         self.channel.answer(packet, bytes([failure]) if content is None else bytes([success]) + content)
 
-    def answer(self, apdu: bytes) -> bytes | None:
-        data = apdu[1:]
-        match apdu[0]:
-            case 0x51:
-                return bytes(10) + bytes([self.reset_cause, self.state, self.firmware, self.error, FT_6050])
+    def answer(self, apdu: bytes) -> bytes:
+        code, data = apdu[0], apdu[1:]
+        tables = {0x67: dict(enumerate(self.addresses)), 0x68: self.variables, 0x6A: dict(enumerate(self.domains))}
+        if code == 0x51:
+            return bytes(10) + bytes([self.reset_cause, self.state, self.firmware, self.error, FT_6050])
+        if code == 0x6D:
+            return bytes(self.memory.get(self.start_of(data) + at, 0) for at in range(data[3]))
+        if code in tables:
+            return tables[code][data[0]]
+        self.change(code, data)
+        return b""
+
+    def change(self, code: int, data: bytes) -> None:
+        match code:
             case 0x53:
                 self.reset_cause = self.error = 0
             case 0x63:
-                self.domain = data[1:]
-            case 0x6A:
-                return self.domain
+                self.domains[data[0]] = data[1:]
+            case 0x66:
+                self.addresses[data[0]] = data[1:]
             case 0x6B:
                 self.variables[data[0]] = data[1:]
             case 0x6C:
                 self.state = data[1]
-            case 0x6D:
-                start = self.start_of(data)
-                return bytes(self.memory.get(start + at, 0) for at in range(data[3]))
             case 0x6E:
                 assert self.state == 3, "it runs while it is written"
                 assert data[3] == len(data[5:]) <= 32
                 self.memory |= dict(enumerate(data[5:], self.start_of(data)))
-            case 0x6F:
+                if self.start_of(data) == TABLES:
+                    self.domains, self.addresses = [UNUSED_DOMAIN.to_bytes()] * 2, [bytes(5)] * 2
+            case 0x6F if data[0] == 1:
                 self.summed, self.lost_ram = self._content(), False
                 assert all(self.memory.get(address) is not None for address in range(0xE7EA, 0xE800)), "RAM is lost"
-        return b""
 
     def start_of(self, data: bytes) -> int:
         offset = int.from_bytes(data[1:3], "big")
-        return {0: offset, 1: 0xF000 + offset, 7: APPLICATION_WORDS + 16 * offset}[data[0]]
+        return {0: offset, 1: 0xF000 + offset, 2: CONFIGURATION + offset, 7: APPLICATION_WORDS + 16 * offset}[data[0]]
+
+    @property
+    def configured_as_before(self) -> bool:
+        bindings = {index: bytes([0x20, index, 0x00]) for index in range(VARIABLES)}
+        return (self.state, self.domains[0], self.addresses[0]) == (4, PLACE.to_bytes(), BINDING) and (
+            self.variables == bindings
+        )
 
     def holds(self, image: ApplicationImage) -> bool:
         expected: dict[int, int] = {}
@@ -164,28 +195,10 @@ class Device:
             base = APPLICATION_WORDS if record.kind is RecordKind.WORDS else 0
             if record.kind is not RecordKind.VARIABLE:
                 expected |= dict(enumerate(record.data, base + record.start))
-        expected.pop(0xF015)
+        expected = {address: byte for address, byte in expected.items() if address not in CHANGING}
         if self.lost_ram:  # after the checksums: from then on it is the program's own
             expected = {address: byte for address, byte in expected.items() if address not in RAM}
         return all(self.memory.get(address) == byte for address, byte in expected.items())
-
-
-class Places:
-    """Only the first entry of the domain table, which is enough to see that it comes back."""
-
-    def __init__(self) -> None:
-        self.restored: list[Snapshot] = []
-
-    async def read(self, dialogue: Dialogue, identity: Identity) -> Snapshot:
-        entry = (await dialogue.ask("save configuration", QueryDomain(0))).entry
-        return Snapshot(1, {"domain": entry.to_bytes().hex()})
-
-    async def restore(self, dialogue: Dialogue, snapshot: Snapshot) -> AsyncGenerator[StepEvent, None]:
-        self.restored.append(snapshot)
-        entry = DomainEntry.from_bytes(bytes.fromhex(snapshot.document["domain"]))
-        await dialogue.ask("write domain", UpdateDomain(0, entry))
-        return
-        yield  # pragma: no cover # makes it a generator
 
 
 class Bench:
@@ -195,7 +208,6 @@ class Bench:
         self.channel = Channel()
         self.device = Device(self.channel)
         self.work = Transactions(self.channel, ME)
-        self.places = Places()
         self.events: list[StepEvent] = []
         self.target = Target(UID, PROGRAM_ID.hex().upper())
         self.gate = asyncio.Semaphore(1)
@@ -205,7 +217,7 @@ class Bench:
         address = self.target.address
         place = at(b"\x55", 1, 10) if address is not None else None
         dialogue = Dialogue(self.work, UID, Priority.JOB, place)
-        steps = loading.load(dialogue, self.target, image, sha, force=force, configuration=self.places, gate=self.gate)
+        steps = loading.load(dialogue, self.target, image, sha, force=force, gate=self.gate)
         async for event in steps:
             self.events.append(event)
 
@@ -260,15 +272,21 @@ async def test_a_load_writes_everything_and_leaves_the_device_as_it_was() -> Non
         "clear status",
         "write records",
         "checksums",
+        "restore domain",
+        "compare",
+        "write address table",
+        "write network variables",
+        "write configuration data",
+        "checksum",
+        "read back configuration",
         "check domain",
         "state",
         "reset",
         "verify",
     ]
     assert bench.device.holds(IMAGE)
-    assert bench.device.count(0x6E) == WRITES
-    assert sorted(bench.device.variables) == list(range(VARIABLES))
-    assert (bench.device.state, bench.device.domain) == (4, PLACE.to_bytes())
+    assert bench.device.writes == WRITES
+    assert bench.device.configured_as_before
     assert bench.facts == Facts(
         state=NetworkState.PROVISIONED, application=True, program_id=PROGRAM_ID.hex().upper(), marginal="", note=""
     )
@@ -302,7 +320,6 @@ async def test_an_unconfigured_device_stays_unconfigured() -> None:
     await bench.load()
     assert bench.device.state == 2
     assert "offline" not in bench.steps
-    assert not bench.places.restored
     assert bench.facts.state is NetworkState.UNPROVISIONED
     assert bench.facts.application is True
 
@@ -351,21 +368,29 @@ async def test_another_unit_that_answers_is_noticed() -> None:
 @in_no_time
 async def test_another_program_gets_the_place_but_not_the_bindings() -> None:
     bench = Bench()
-    bench.target = replace(bench.target, address=Address("1/10", {"domain": "55", "subnet": 1, "node": 10}))
     await bench.load(OTHER, force=True)
-    assert not bench.places.restored
-    assert (bench.device.state, bench.device.domain) == (4, PLACE.to_bytes())
-    assert "bindings" in (bench.facts.note or "")
+    assert (bench.device.state, bench.device.domains[0]) == (4, PLACE.to_bytes())
+    assert bench.device.addresses[0] == bytes(5)
+    assert "another program" in (bench.facts.note or "")
 
 
-@in_no_time
-async def test_a_device_whose_place_is_lost_is_left_unconfigured_and_the_note_says_so() -> None:
-    bench = Bench()
-    bench.device.counters = [Counter(0x6F, 1, lambda: setattr(bench.device, "domain", bytes(8) + b"\x80" + bytes(6)))]
-    await bench.load(OTHER, force=True)
-    assert bench.device.state == 2
-    assert bench.facts.state is NetworkState.UNPROVISIONED
-    assert "provision it" in (bench.facts.note or "")
+@pytest.mark.parametrize("address", [None, Address("1/10", {"domain": "55", "subnet": 1, "node": 10})])
+def test_without_a_saved_configuration_the_record_says_where_it_belongs(address: Address | None) -> None:
+    @in_no_time
+    async def run() -> None:
+        bench = Bench()
+        bench.device.state = 3
+        before = {"sha256": "cd" * 32, "phase": "records", "record": 5, "state": 4}
+        bench.target = replace(bench.target, address=address, checkpoint=Checkpoint(before))
+        await bench.load()
+        if address is None:
+            assert (bench.device.state, bench.facts.state) == (2, NetworkState.UNPROVISIONED)
+            assert "provision it" in (bench.facts.note or "")
+        else:
+            assert (bench.device.state, bench.device.domains[0]) == (4, PLACE.to_bytes())
+        assert "no configuration of it was kept" in (bench.facts.note or "")
+
+    run()
 
 
 @in_no_time
@@ -375,10 +400,9 @@ async def test_power_lost_in_the_middle_is_taken_up_from_the_first_record() -> N
     assert bench.facts == Facts(state=NetworkState.UNPROVISIONED, application=False)
     await bench.load()
     assert bench.steps[:3] == ["check image", "clear status", "write records"]
-    assert bench.device.count(0x6E) == WRITES
+    assert bench.device.writes == WRITES
     assert bench.device.holds(IMAGE)
-    assert bench.places.restored == [bench.target.snapshot]
-    assert (bench.device.state, bench.device.domain) == (4, PLACE.to_bytes())
+    assert bench.device.configured_as_before
     assert bench.facts.program_id == PROGRAM_ID.hex().upper()
 
 
@@ -388,8 +412,9 @@ async def test_a_load_whose_console_died_goes_on_where_it_was() -> None:
     await bench.is_cut_off(0x6E, 20, then=lambda: None)
     await bench.load()
     assert bench.steps[:3] == ["check image", "compare records", "write records"]
-    assert bench.device.count(0x6E) == WRITES - 19
-    assert bench.device.count(0x6D) == 1 + loading.COMPARED + 1
+    assert bench.device.writes == WRITES - 19
+    first = next(index for index, apdu in enumerate(bench.device.requests) if apdu[0] == 0x6E)
+    assert sum(apdu[0] == 0x6D for apdu in bench.device.requests[:first]) == 1 + loading.COMPARED
     assert bench.device.holds(IMAGE)
     progress = [event for event in bench.events if isinstance(event, Progress)]
     assert progress[-1].done == IMAGE.size
@@ -402,12 +427,12 @@ def test_what_cannot_be_proved_to_be_there_is_written_again(refused: bool) -> No
         bench = Bench()
         await bench.is_cut_off(0x6E, 30, then=lambda: None)
         if refused:
-            bench.device.refuses = lambda apdu: apdu[0] == 0x6D and apdu[1] in (0, 7)
+            bench.device.refuses = lambda apdu: apdu[0] == 0x6D and apdu[1] == 7
         else:
             bench.device.memory[APPLICATION_WORDS + 16 * 20] ^= 1
         await bench.load()
         assert "clear status" in bench.steps
-        assert bench.device.count(0x6E) == WRITES
+        assert bench.device.writes == WRITES
         assert bench.device.holds(IMAGE)
 
     run()
@@ -440,7 +465,7 @@ def test_wherever_it_is_cut_off_the_load_is_finished_afterwards(code: int, after
         assert not without or bench.facts.application is False or (code, after) == (0x6C, 2)
         await bench.load()
         assert bench.device.holds(IMAGE)
-        assert (bench.device.state, bench.device.domain) == (4, PLACE.to_bytes())
+        assert bench.device.configured_as_before
         assert bench.facts.application is True
         assert bench.facts.state is NetworkState.PROVISIONED
 
@@ -452,7 +477,7 @@ async def test_a_device_that_blinks_during_the_load_is_written_again_from_the_fi
     bench = Bench()
     bench.device.counters = [Counter(0x6E, 20, bench.device.lose_power)]
     await bench.load()
-    assert bench.device.count(0x6E) > WRITES
+    assert bench.device.writes > WRITES
     assert bench.device.holds(IMAGE)
     assert bench.facts.application is True
 
@@ -470,18 +495,18 @@ async def test_a_device_that_never_stays_up_is_given_up_and_left_applicationless
 async def test_a_wrong_checksum_after_a_load_that_was_taken_up_is_mended_once() -> None:
     bench = Bench()
     await bench.is_cut_off(0x6E, 30, then=lambda: None)
-    damage = lambda: bench.device.memory.__setitem__(0xF030, 0xEE)  # noqa: E731
-    bench.device.counters = [Counter(0x6A, 1, damage)]
+    damage = lambda: bench.device.memory.__setitem__(0xF020, 0xEE)  # noqa: E731
+    bench.device.counters = [Counter(0x6A, 3, damage)]
     await bench.load()
     assert bench.device.holds(IMAGE)
-    assert bench.device.count(0x6F) == 2
+    assert bench.device.requests.count(b"\x6f\x01") == 2
     assert bench.facts.application is True
 
 
 @in_no_time
 async def test_a_checksum_that_stays_wrong_is_a_failure_and_the_device_is_known_to_have_no_application() -> None:
     bench = Bench()
-    bench.device.counters = [Counter(0x6A, 2, lambda: bench.device.memory.__setitem__(0xF030, 0xEE))]
+    bench.device.counters = [Counter(0x6A, 5, lambda: bench.device.memory.__setitem__(0xF020, 0xEE))]
     assert "application checksum wrong (152)" in await bench.fails(Kind.LOAD_FAILED)
     assert bench.facts.application is False
     assert bench.facts.marginal == "application checksum wrong (152)"
@@ -516,8 +541,8 @@ async def test_a_checkpoint_of_another_image_starts_anew_and_remembers_that_the_
     await bench.is_cut_off(0x6E, 20, then=lambda: None)
     await bench.load(sha="cd" * 32)
     assert "compare records" not in bench.steps
-    assert bench.device.count(0x6E) == WRITES
-    assert (bench.device.state, bench.device.domain) == (4, PLACE.to_bytes())
+    assert bench.device.writes == WRITES
+    assert bench.device.configured_as_before
 
 
 @in_no_time
