@@ -134,18 +134,19 @@ async def load(
     yield Step("check image", StepClass.READ)
     status, identity, flags = await work.look()
     yield Facts(model=status.model, firmware=status.version)
-    work.check(status, identity, flags, force=force)
     without = _is_without(status)
     if without:
         yield WITHOUT_APPLICATION
+    work.check(status, identity, flags, force=force)
     work.take_up(status, identity)
-    if not work.resumed and not without:
-        yield Step(configuration.SAVE, StepClass.READ)
-        work.snapshot = await configuration.read(dialogue, identity)
-        yield work.snapshot
-    async with gate, aclosing(work.run(status)) as steps:
-        async for event in steps:
-            yield event
+    async with gate:
+        if not work.resumed and not without:
+            yield Step(configuration.SAVE, StepClass.READ)
+            work.snapshot = await configuration.read(dialogue, identity)
+            yield work.snapshot
+        async with aclosing(work.run(status)) as steps:
+            async for event in steps:
+                yield event
 
 
 class _Load:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Final, Self, TypeVar
 
 from core.errors import FieldValue, Kind
@@ -74,7 +75,7 @@ SPACING_LEAST: Final = 0.03
 """Seconds from packet to packet: one of this size is 20 ms on the channel, and the rest of the traffic goes on."""
 
 JOIN: Final = 1.0
-"""Seconds that the first packet waits for further devices: those of one job begin one after another."""
+"""Seconds that a whole pass waits for further devices: those of one job begin one after another."""
 
 GATHER: Final = 30.0
 """Seconds, at most, that packets wait for devices that have begun but do not know yet what they need: one may erase its
@@ -91,6 +92,9 @@ MD5_PIECE: Final = 1 << 20
 
 PROGRESS_PAUSE: Final = 0.5
 """Seconds between two reports on the packets sent; for the eye."""
+
+REPORTS_TO_CHECKPOINT: Final = 10
+"""A job can be stopped at a checkpoint, so there must be some in a transfer of many minutes."""
 
 ROUNDS_WITHOUT_GAIN: Final = 5
 """A packet gets lost once in ten times on a bad channel; one that is lost so often never arrives."""
@@ -206,7 +210,6 @@ class Transfer:
         self._size = size
         self._wants: dict[str, set[int]] = {}
         self._sending = asyncio.Lock()
-        self._begun = False
 
     @property
     def packets(self) -> int:
@@ -224,9 +227,8 @@ class Transfer:
         try:
             async with self._sending:
                 if self._wants[uid]:
-                    if not self._begun:
+                    if len(numbers) == self.packets:
                         await asyncio.sleep(JOIN)
-                    self._begun = True
                     await self._crowd.gathered()
                     await self._send_all(only=only)
         finally:
@@ -474,9 +476,13 @@ class _Update:
         uid, total = self._dialogue.uid, len(self._image.data)
         sending = asyncio.ensure_future(transfer.send(uid, wanted, only=self._only is not None))
         try:
-            while not sending.done():
+            for report in count(1):
                 await asyncio.wait({sending}, timeout=PROGRESS_PAUSE)
                 yield Progress(transfer.received(uid), total, "bytes")
+                if sending.done():
+                    break
+                if report % REPORTS_TO_CHECKPOINT == 0:
+                    yield self._standing.to_checkpoint()
             sending.result()
         finally:
             sending.cancel()

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import FieldhandError, Kind
-from drivers.base import Capability, Driver, SiteSettings
+from drivers.base import Capability, Driver, Image, SiteSettings
 from drivers.lon.driver import LonDriver
+
+from .images import build_apb
 
 UID = "00A1B2C3D401"
 
@@ -129,3 +131,17 @@ def test_a_driver_without_datapoints_refuses_every_one() -> None:
 
     with pytest.raises(FieldhandError, match="mute devices have no datapoints"):
         Mute.check_point("nv 1")
+
+
+def test_an_image_is_read_or_refused_with_its_name_and_the_reason() -> None:
+    facts = LonDriver.read_image(Image("valve.APB", "", build_apb()))
+    assert (facts.type, facts.model, facts.firmware, facts.opaque) == ("apb", 36, 21, False)
+    with pytest.raises(FieldhandError, match=r"image valve.apb: offset .*: it is cut off") as refusal:
+        LonDriver.read_image(Image("valve.apb", "", build_apb()[:-1]))
+    assert refusal.value.kind is Kind.IMAGE
+    with pytest.raises(FieldhandError, match=r"image valve.bin: LON devices take \.apb, \.ndl, \.nx and \.nxi"):
+        LonDriver.read_image(Image("valve.bin", "", build_apb()))
+
+
+def test_all_devices_of_an_image_update_may_be_there_at_once() -> None:
+    assert LonDriver.at_once(Capability.LOAD) > 100 > LonDriver.at_once(Capability.PROVISION)

@@ -521,6 +521,14 @@ def test_a_load_that_was_cut_off_goes_on_in_the_same_session(step: str, packets:
 
 
 @in_no_time
+async def test_a_long_transfer_can_be_stopped_at_a_checkpoint_in_it() -> None:
+    device = Device(1, spacing=1000)
+    events = await Site(device).load(device)
+    names = [type(event).__name__ for event in events]
+    assert "Checkpoint" in names[names.index("Progress") : -names[::-1].index("Progress")]
+
+
+@in_no_time
 async def test_what_had_arrived_before_the_cut_is_not_sent_again() -> None:
     device = Device(1)
     site = Site(device)
