@@ -7,14 +7,14 @@ and it is what `--dry-run` prints.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from core import images
 from core.actions import Action, Scope
 from core.lifecycle import Circumstances, Standing, is_told_of_removal, refusal, standing
-from core.models import Device, Seats, StoredImage
+from core.models import Device, Pausing, Seats, StoredImage
 from drivers.base import Capability
 
 PORT_OVERHEAD_SECONDS = 0.3
@@ -85,7 +85,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The circumstances of planning: what protocols can do and how fast, and the license seats.
+    """The circumstances of planning: what protocols can do and how fast, the license seats, and monitoring.
 
     `images` are those of the repository, by SHA-256. `by_hand` is what a new unit needs first, and `snapshots`
     says when (`now`: the same clock) the configuration of a device, by its id, was saved last.
@@ -97,6 +97,10 @@ class Conditions:
     seats: Seats
     found_again: frozenset[str] = frozenset()
     """Protocols in whose networks a device that is still there is found again after its removal (DMM)."""
+    events_per_second: Mapping[str, float] = field(default_factory=dict)
+    """By port."""
+    pausing: Pausing = Pausing.ASK
+    pause_above: float = 10.0
     images: Mapping[str, StoredImage] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
     snapshots: Mapping[int, float] = field(default_factory=dict)
@@ -152,8 +156,19 @@ def plan(
         seconds=round(max(seconds.values()) + PORT_OVERHEAD_SECONDS, 1) if seconds else 0.0,
         warnings=tuple(warnings),
         asks=action.asks(scope, len(devices)),
+        monitoring=_monitoring(seconds, conditions) if action.pauses_monitoring else None,
         typed=action.name if image is not None and planned and parameters["force"] else "",
         by_hand=conditions.by_hand,
+    )
+
+
+def _monitoring(ports: Iterable[str], conditions: Conditions) -> MonitoringPlan:
+    events = sum(conditions.events_per_second.get(port, 0.0) for port in ports)
+    above = events > conditions.pause_above
+    return MonitoringPlan(
+        events_per_second=round(events, 1),
+        pauses=above and conditions.pausing is not Pausing.NEVER,
+        asks=above and conditions.pausing is Pausing.ASK,
     )
 
 

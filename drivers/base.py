@@ -308,6 +308,12 @@ class Driver(ABC):
         return ()
 
     @classmethod
+    def check_point(cls, text: str) -> str:
+        """The name of a datapoint in its one written form; raises INVALID. Does not touch the port."""
+        reason = f"{cls.protocol} devices have no datapoints to poll"
+        raise FieldhandError(Kind.INVALID, what="datapoint", value=text, reason=reason)
+
+    @classmethod
     @abstractmethod
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port and prove that it is an interface of this protocol; raises PortError."""

@@ -30,6 +30,7 @@ SUBJECTS: Final = {
     "licenses": {"license"},
     "interchange": {"import", "export", "history"},
     "types": {"type"},
+    "monitoring": {"monitoring", "events"},
     "site": {"port", "site", "status", "worker"},
 }
 """Which module of tui.commands brings which commands, so that a listing loads only what it needs."""

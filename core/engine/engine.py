@@ -21,6 +21,7 @@ from core.engine import registry
 from core.engine.found import described
 from core.engine.images import Images
 from core.engine.jobs import PortJobs
+from core.engine.monitoring import Monitoring
 from core.engine.ports import PortKeeper
 from core.engine.requests import HANDLERS, Caller
 from core.errors import FieldhandError, Kind
@@ -55,6 +56,7 @@ class Engine:
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
         self.writer: Writer
+        self.monitoring: Monitoring
         self.images: Images
         self.site: SiteSettings
         self._types: dict[str, dict[str, str]] = {}
@@ -76,6 +78,8 @@ class Engine:
         engine.writer = await open_writer(
             directory.store, lambda rev: engine.tell(rpc.StoreChanged(rev=rev)), engine._fault
         )
+        engine.monitoring = Monitoring(directory.store, engine.writer, engine.tell, engine._fault)
+        engine.subscribe(engine.monitoring.heard)
         engine.images = Images(directory.images, engine.writer)
         try:
             await engine._start()
@@ -101,6 +105,7 @@ class Engine:
             logger.warning("taking up %d tasks that were cut off", len(interrupted))
         await self.images.start()
         await self.load_site()
+        await self.monitoring.start()
         for port in await self.read(views.ports):
             try:
                 self._keep(port, None)
@@ -115,6 +120,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         try:
+            await self.monitoring.close()
             for port in self.ports.values():
                 await port.jobs.close()
                 await port.keeper.close()
@@ -130,9 +136,11 @@ class Engine:
             partial(self._settings, port.protocol),
             partial(self._report_port, port),
             partial(self._pressed, port.name),
+            partial(self.monitoring.reported, port.name),
             self._fault,
         )
         self.ports[port.name] = OpenPort(keeper, PortJobs(keeper, self.writer, self.images, self._fault))
+        self.monitoring.watch(keeper)
         keeper.start(opened)
 
     def _settings(self, protocol: str) -> SiteSettings:
@@ -166,6 +174,7 @@ class Engine:
 
     async def _announce(self, port: str, found: Found) -> None:
         devices = await self.read(lambda db: described(db, [found]))
+        self.monitoring.pressed(port, devices[0])
         self.tell(rpc.PinPressed(port=port, device=devices[0]))
 
     async def _watch_seats(self) -> None:
@@ -225,6 +234,7 @@ class Engine:
             await self.writer.run(lambda tx: inventory.remove_port(tx, name))
             port = self.ports.pop(name, None)
             if port is not None:
+                await self.monitoring.forget(name)
                 await port.jobs.close()
                 await port.keeper.close()
 

@@ -1,18 +1,20 @@
-"""Keeping a port open: opened when the worker starts, opened again when it was lost, watched for service pins."""
+"""Keeping a port open: opened when the worker starts, opened again when it was lost, and listened to meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, TypeVar
 
 from core.errors import FieldhandError, Kind
 from core.models import Port, PortState
-from drivers.base import Capability, Driver, Found, PortError, SiteSettings
+from drivers.base import Capability, Driver, Found, PortError, Report, SiteSettings
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FIRST_RETRY_SECONDS: Final = 0.5
 """A cable that was only moved is back at once."""
@@ -24,7 +26,8 @@ class PortKeeper:
     """One port for the life of the worker.
 
     `ready` waits for the open driver. `on_state` is told whenever the state changes, and awaited;
-    `on_pin` of every service pin; `on_fault` of what must never happen: a state that could not be written down.
+    `on_pin` of every service pin, `on_report` of whatever a device says unasked; `on_fault` of what must never
+    happen: a state that could not be written down.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class PortKeeper:
         site: Callable[[], SiteSettings],
         on_state: Callable[[PortState, str], Awaitable[None]],
         on_pin: Callable[[Found], None],
+        on_report: Callable[[Report], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:
         self.port = port
@@ -44,6 +48,7 @@ class PortKeeper:
         self._site = site
         self._on_state = on_state
         self._on_pin = on_pin
+        self._on_report = on_report
         self._on_fault = on_fault
         self._loss: asyncio.Future[PortError] = asyncio.get_running_loop().create_future()
         """What those who work with the present driver say of its loss."""
@@ -116,29 +121,33 @@ class PortKeeper:
 
     async def _watch(self, driver: Driver) -> PortError:
         lost = asyncio.create_task(driver.wait_lost())
-        pins = asyncio.create_task(self._listen(driver))
+        pins = asyncio.create_task(self._listen(driver, Capability.SERVICE_PIN, driver.service_pins, self._on_pin))
+        reports = asyncio.create_task(self._listen(driver, Capability.REPORTS, driver.reports, self._on_report))
         try:
             await asyncio.wait([lost, self._loss], return_when=asyncio.FIRST_COMPLETED)
             return self._loss.result() if self._loss.done() else lost.result()
         except Exception as problem:  # noqa: BLE001 - it is written to the log, and the port is opened afresh
             return self._fault_of_driver(problem)
         finally:
-            pins.cancel()
-            lost.cancel()
-            await asyncio.wait([pins, lost])
+            for task in (pins, reports, lost):
+                task.cancel()
+            await asyncio.wait([pins, reports, lost])
 
-    async def _listen(self, driver: Driver) -> None:
-        if Capability.SERVICE_PIN not in driver.capabilities:
+    async def _listen(
+        self, driver: Driver, capability: Capability, listen: Callable[[], AsyncIterator[T]], hear: Callable[[T], None]
+    ) -> None:
+        if capability not in driver.capabilities:
             return
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                async for found in driver.service_pins():
-                    self._on_pin(found)
+                async for said in listen():
+                    hear(said)
             except PortError:
                 return  # which `wait_lost` reports
             except Exception:
-                logger.exception("service pins on %s", self.port.name)  # the port is well, and so is the next press
+                # the port is well, and so is what is said next
+                logger.exception("%s on %s", capability.value.replace("_", " "), self.port.name)
             else:
                 return
             await asyncio.sleep(pause)

@@ -19,8 +19,8 @@ from core.engine import registry
 from core.engine.found import described
 from core.engine.importing import Import
 from core.errors import FieldhandError, Kind
-from core.models import Device, License, Mode, Port, StoredImage, TaskState
-from core.store import inventory, journal, views
+from core.models import Device, Event, License, Mode, Port, PortMonitoring, StoredImage, TaskState
+from core.store import inventory, journal, monitoring, views
 from core.store.database import Transaction
 from core.store.inventory import NewDevice
 from core.store.journal import AddressSource
@@ -98,6 +98,9 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         snapshots=await views.snapshot_times(tx.db, [replaced.id] if replaced else []),
         now=tx.now,
         found_again=registry.other_tools() if site.mode is Mode.DMM else frozenset(),
+        events_per_second={name: engine.monitoring.expected(name) for name in engine.ports},
+        pausing=site.pausing,
+        pause_above=site.pause_above,
     )
     return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
 
@@ -127,8 +130,20 @@ async def _write_job(
         if action.address is AddressUse.ASSIGN
     }
     priority = Priority.INTERACTIVE if interactive else Priority.JOB
-    job = await journal.start_job(tx, plan, caller.name, priority, sources, awaits_seats=request.await_seats)
+    pauses = _pauses(plan, request.pause)
+    job = await journal.start_job(
+        tx, plan, caller.name, priority, sources, pauses=pauses, awaits_seats=request.await_seats
+    )
     return job, plan
+
+
+def _pauses(plan: planning.Plan, wanted: bool | None) -> bool:
+    """Whether a job pauses monitoring: as the operator wants it, else as its plan proposes."""
+    if plan.monitoring is not None:
+        return plan.monitoring.pauses if wanted is None else wanted
+    if wanted:
+        raise FieldhandError(Kind.INVALID, what="pause", value="yes", reason=f"{plan.action} never pauses monitoring")
+    return False
 
 
 def _refuse(engine: Engine, action: Action, plan: planning.Plan) -> NoReturn:
@@ -286,6 +301,21 @@ async def _adopt(engine: Engine, request: rpc.Adopt, caller: Caller) -> tuple[in
     return await engine.writer.run(adopt)
 
 
+# ---- monitoring
+
+
+async def _pause_monitoring(engine: Engine, request: rpc.PauseMonitoring, caller: Caller) -> None:
+    await engine.writer.run(lambda tx: monitoring.pause(tx, request.port, request.paused))
+
+
+async def _read_monitoring(engine: Engine, request: rpc.ReadMonitoring, caller: Caller) -> tuple[PortMonitoring, ...]:
+    return engine.monitoring.measured(await engine.read(views.ports))
+
+
+async def _read_events(engine: Engine, request: rpc.ReadEvents, caller: Caller) -> tuple[Event, ...]:
+    return engine.monitoring.events.after(request.since, request.limit)
+
+
 # ---- devices and groups
 
 
@@ -436,6 +466,9 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.RetryJob: _retry_job,
     rpc.AddPort: _add_port,
     rpc.RemovePort: _remove_port,
+    rpc.PauseMonitoring: _pause_monitoring,
+    rpc.ReadMonitoring: _read_monitoring,
+    rpc.ReadEvents: _read_events,
     rpc.Discover: _discover,
     rpc.Adopt: _adopt,
     rpc.IdentifyUnit: _identify_unit,

@@ -71,17 +71,19 @@ async def start_job(
     priority: Priority,
     addresses: Mapping[str, AddressSource] | None,
     *,
+    pauses: bool = False,
     awaits_seats: bool = False,
 ) -> int:
     """Write down a whole job before anything of it is done: its tasks, and the addresses it will give.
 
     `addresses` (by protocol) when the action assigns them; a device that holds one from an earlier
-    attempt keeps it. Raises NOT_ALLOWED when addresses run out. Where only the record has to be
-    changed, that is done at once. With `awaits_seats` devices without a license seat wait for one.
+    attempt keeps it. `pauses`: it holds the monitoring of its ports while it runs. Raises NOT_ALLOWED
+    when addresses run out. Where only the record has to be changed, that is done at once. With
+    `awaits_seats` devices without a license seat wait for one.
     """
     cursor = await tx.db.execute(
-        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, awaits_seats,"
-        " created_at, rev) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
+        "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, pauses,"
+        " awaits_seats, created_at, rev) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
         (
             plan.action,
             f"{plan.title}: {plan.subject}" if plan.subject else plan.title,
@@ -90,6 +92,7 @@ async def start_job(
             JobState.RUNNING.value,
             operator,
             priority,
+            pauses,
             awaits_seats,
             tx.now,
             tx.rev,

@@ -184,7 +184,7 @@ async def _identify(transactions: Transactions, answerer: _Answerer, priority: P
     return await identify(dialogue, answerer.program_id, address)
 
 
-async def identify(dialogue: Dialogue, program_id: str, address: Address | None = None) -> Found:
+async def identify(dialogue: Dialogue, program_id: str | None, address: Address | None = None) -> Found:
     """All that is worth knowing of a device that made itself known. Silence is no error: then it is less."""
     try:
         status = await dialogue.ask("query status", QueryStatus())
@@ -202,6 +202,8 @@ async def identify(dialogue: Dialogue, program_id: str, address: Address | None 
         address=address if configured else None,
         application=_has_application(node_state),
         documentation=await _documentation(dialogue),
+        model=status.model,
+        firmware=status.version,
     )
 
 

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from posixpath import normpath
-from typing import Any, ClassVar, Final, Self
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from contextlib import aclosing, suppress
+from functools import lru_cache
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from core.errors import FieldhandError, Kind
 from drivers.base import (
     Address,
     Capability,
+    Checkpoint,
     Driver,
     DriverError,
     Facts,
     Found,
+    Image,
+    ImageFacts,
     NetworkState,
     PortError,
     Priority,
     Progress,
+    Reading,
+    Report,
     SiteSettings,
+    Snapshot,
     Step,
     StepClass,
     StepEvent,
     Target,
 )
-from drivers.lon import discovery, mip_u50, mip_u61
-from drivers.lon.dialogue import Dialogue, at, by_uid, exact
+from drivers.lon import configuration, discovery, images, loading, update
+from drivers.lon.dialogue import Dialogue, at, by_uid, exact, unreadable
 from drivers.lon.discovery import program_id_of, uid_of
 from drivers.lon.interface import NetworkInterface, copy_of
+from drivers.lon.kinds import BY_HAND, of_kind
 from drivers.lon.management import (
     IDENTITY_SIZE,
     NEURON_ID_SIZE,
@@ -43,6 +49,8 @@ from drivers.lon.management import (
     ChangeState,
     ClearStatus,
     DomainEntry,
+    Done,
+    FetchVariable,
     Identification,
     Identity,
     LeaveDomain,
@@ -52,6 +60,7 @@ from drivers.lon.management import (
     QueryDomain,
     QueryStatus,
     ReadMemory,
+    Request,
     SetMode,
     Status,
     UpdateDomain,
@@ -59,6 +68,8 @@ from drivers.lon.management import (
     error_in_words,
 )
 from drivers.lon.packets import ApplicationPdu, Packet, SubnetNode
+from drivers.lon.port import PortUrl
+from drivers.lon.reports import Reports
 from drivers.lon.transactions import WINDOW_MOST, Place, Transactions
 from drivers.transport import open_serial
 
@@ -75,7 +86,21 @@ EXCHANGES: Final[Mapping[Capability, int]] = {
     Capability.DEPROVISION: 5,
     Capability.REPROVISION: 10,
     Capability.RESET: 3,
+    Capability.SNAPSHOT: 25,
+    Capability.RESTORE: 30,
+    Capability.REPLACE: 65,
+    Capability.IDENTIFY: 4,
+    Capability.LOAD: 560,
 }
+"""Those of tables are for the middle-sized device: 15 addresses, some network variables, of which few differ. That of a
+load is for the middle-sized image of those that are public: 468 records."""
+
+LOADS_AT_ONCE: Final = 256
+"""Devices that get their image by Image Update share one transfer, so all of them should be there when it begins. How
+many are loaded record by record at a time is limited in `loading`."""
+
+IMAGES_KEPT: Final = 2
+"""Images that need not be read again for each device of a job."""
 
 POLL_TRIES: Final = 4
 """A poll is repeated soon anyway."""
@@ -89,67 +114,28 @@ RESET_TRIES: Final = 3
 PINS_KEPT: Final = 256
 """Pressed service pins that may wait to be fetched."""
 
+REPORTS_KEPT: Final = 1024
+"""Reports that may wait to be fetched, some ten seconds of a channel that carries nothing else."""
 
-@dataclass(frozen=True, slots=True)
-class _Port:
-    """What a port URL says."""
+POLLS_PER_SECOND: Final = 25.0
+"""Polling takes about a fifth of a TP/FT-10 channel then and leaves the rest to the devices' own traffic."""
 
-    path: str
-    interface: str = "u50"
-    baud: int | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        try:
-            parts = urlsplit(url)
-        except ValueError as error:
-            raise _invalid(url, "a LON port is written lon:///dev/ttyACM0") from error
-        path = unquote(parts.path)
-        if parts.scheme != "lon":
-            raise _invalid(url, "a LON port is written lon:///dev/ttyACM0")
-        if parts.netloc or not path.startswith("/") or parts.fragment or "\x00" in path:
-            raise _invalid(url, "it takes the path of a serial port behind three slashes: lon:///dev/ttyACM0")
-        if path.endswith("/"):
-            raise _invalid(url, "that is a directory: it takes the path of a serial port, such as lon:///dev/ttyACM0")
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        interface = options.pop("interface", "u50").lower()
-        if interface not in _INTERFACES:
-            raise _invalid(url, f"interface is {' or '.join(_INTERFACES)}, not {interface!r}")
-        baud = options.pop("baud", None)
-        if baud is not None and not (re.fullmatch(r"[0-9]{1,7}", baud) and int(baud) >= 1200):
-            raise _invalid(url, f"baud is a number of bits per second such as 115200, not {baud!r}")
-        if options:
-            raise _invalid(url, f"there is no option {next(iter(options))!r}, only interface and baud")
-        rate = None if baud is None or int(baud) == _INTERFACES[interface].baud else int(baud)
-        return cls(re.sub("^/+", "/", normpath(path)), interface, rate)
-
-    def __str__(self) -> str:
-        options = []
-        if self.interface != "u50":
-            options.append(f"interface={self.interface}")
-        if self.baud is not None:
-            options.append(f"baud={self.baud}")
-        return f"lon://{quote(self.path)}" + (f"?{'&'.join(options)}" if options else "")
-
-    def make_interface(self) -> NetworkInterface:
-        family = _INTERFACES[self.interface]
-        return family.make(self.baud or family.baud)
+VARIABLES: Final = range(configuration.MOST_VARIABLES)
+"""The indexes that network variables can have."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    make: type[mip_u50.MipU50] | type[mip_u61.MipU61]
-    baud: int
+T = TypeVar("T")
 
 
-_INTERFACES: Final = {
-    "u50": _Family(mip_u50.MipU50, mip_u50.BAUD),
-    "u61": _Family(mip_u61.MipU61, mip_u61.BAUD),
+_STATE: Final = "state"
+"""Of a device, in the checkpoint of a restore: the one that it had before."""
+
+_STORED_AS: Final[Mapping[NodeState, tuple[NodeState, NodeMode | None]]] = {
+    NodeState.CONFIGURED: (NodeState.CONFIGURED, NodeMode.ONLINE),
+    NodeState.SOFT_OFFLINE: (NodeState.CONFIGURED, NodeMode.OFFLINE),
+    NodeState.HARD_OFFLINE: (NodeState.HARD_OFFLINE, None),
 }
-
-
-def _invalid(url: str, reason: str) -> FieldhandError:
-    return FieldhandError(Kind.INVALID, what="port", value=url, reason=reason)
+"""How a device is brought back to a state in which it was configured."""
 
 
 class LonDriver(Driver):
@@ -167,9 +153,16 @@ class LonDriver(Driver):
             Capability.TEST,
             Capability.WINK,
             Capability.RESET,
+            Capability.LOAD,
+            Capability.REPLACE,
+            Capability.SNAPSHOT,
+            Capability.RESTORE,
+            Capability.IDENTIFY,
             Capability.POLL,
+            Capability.REPORTS,
         }
     )
+    polls_per_second: ClassVar[float] = POLLS_PER_SECOND
 
     def __init__(self, interface: NetworkInterface, site: SiteSettings) -> None:
         self._interface = interface
@@ -177,6 +170,12 @@ class LonDriver(Driver):
         self._transactions = Transactions(interface, SubnetNode(site.subnet, site.node))
         self._transactions.on_message = self._message
         self._listeners: set[asyncio.Queue[Identification]] = set()
+        self._reports = Reports(asyncio.get_running_loop().time)
+        self._report_listeners: set[asyncio.Queue[Report]] = set()
+        self._image = lru_cache(IMAGES_KEPT)(images.read)
+        self._reading_image = asyncio.Lock()
+        self._standing_still = asyncio.Semaphore(loading.STANDING_STILL)
+        self._transfers = update.Transfers(self._transactions, site.domain)
 
     # -- what can be said without a port -------------------------------------------------------------
 
@@ -207,24 +206,46 @@ class LonDriver(Driver):
     @classmethod
     def at_once(cls, capability: Capability) -> int:
         """Twice the window: while some devices program their memory, others have the channel."""
-        return 2 * WINDOW_MOST
+        return LOADS_AT_ONCE if capability is Capability.LOAD else 2 * WINDOW_MOST
+
+    @classmethod
+    def read_image(cls, image: Image) -> ImageFacts:
+        """Of the types .apb, .ndl, .nx and .nxi; the last two are opaque unless one of the others is inside."""
+        try:
+            return images.facts_of(image)
+        except images.ImageError as error:
+            raise FieldhandError(Kind.IMAGE, image=image.name, reason=str(error)) from error
 
     @classmethod
     def check_url(cls, url: str) -> str:
         """`lon:///dev/ttyACM0`, with `?interface=u61` for the older family and `baud=` for another rate."""
-        return str(_Port.parse(url))
+        return str(PortUrl.parse(url))
 
     @classmethod
     def seconds_per_device(cls, capability: Capability) -> float:
         """From the number of exchanges; device times overlap, the channel is what they share."""
         return EXCHANGES.get(capability, 1) * EXCHANGE_SECONDS
 
+    @classmethod
+    def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
+        """Known for modules that plug into a controller; nothing for all other devices."""
+        return of_kind(BY_HAND, program_id or "")
+
+    @classmethod
+    def check_point(cls, text: str) -> str:
+        """A network variable by its index: `nv 3`, or only `3`."""
+        index = re.fullmatch(r"\s*(?:nv\s*)?([0-9]{1,5})\s*", text, re.IGNORECASE | re.ASCII)
+        if index is None or int(index[1]) not in VARIABLES:
+            reason = f"a datapoint is a network variable by its index, nv 0 to nv {VARIABLES[-1]}"
+            raise FieldhandError(Kind.INVALID, what="datapoint", value=text, reason=reason)
+        return f"nv {int(index[1])}"
+
     # -- the port ------------------------------------------------------------------------------------
 
     @classmethod
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port and prove that a network interface answers."""
-        port = _Port.parse(url)
+        port = PortUrl.parse(url)
         interface = port.make_interface()
         transport = await open_serial(port.path, interface.baud, interface)
         try:
@@ -268,8 +289,30 @@ class LonDriver(Driver):
         finally:
             self._listeners.discard(presses)
 
-    async def _next(self, presses: asyncio.Queue[Identification]) -> Identification:
-        getting = asyncio.ensure_future(presses.get())
+    async def identify(self, uid: str) -> Found:
+        """Ask it by its Neuron ID, wherever it is configured. One that keeps its program ID to itself has None."""
+        dialogue = Dialogue(self._transactions, self.parse_uid(uid), Priority.INTERACTIVE)
+        program_id = None
+        try:
+            data = await dialogue.read("identify", MemoryMode.READ_ONLY, PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE)
+            program_id = program_id_of(data)
+        except DriverError as error:
+            if error.kind is not Kind.REFUSED:
+                raise
+        return await discovery.identify(dialogue, program_id)
+
+    async def reports(self) -> AsyncGenerator[Report, None]:
+        """Updates of network variables that pass on the channel, by selector; the oldest are lost first."""
+        reports: asyncio.Queue[Report] = asyncio.Queue(REPORTS_KEPT)
+        self._report_listeners.add(reports)
+        try:
+            while True:
+                yield await self._next(reports)
+        finally:
+            self._report_listeners.discard(reports)
+
+    async def _next(self, queue: asyncio.Queue[T]) -> T:
+        getting = asyncio.ensure_future(queue.get())
         try:
             waiting: set[asyncio.Future[Any]] = {getting, self._interface.lost}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -279,9 +322,16 @@ class LonDriver(Driver):
             getting.cancel()
 
     def _message(self, packet: Packet) -> None:
-        if not isinstance(packet.pdu, ApplicationPdu) or packet.pdu.apdu[0] != SERVICE_PIN:
-            return
-        pressed = discovery.pressed(packet.pdu.apdu)
+        if isinstance(packet.pdu, ApplicationPdu) and packet.pdu.apdu[0] == SERVICE_PIN:
+            self._pin_pressed(packet.pdu.apdu)
+        elif self._report_listeners and (report := self._reports.of(packet)) is not None:
+            for reports in self._report_listeners:
+                if reports.full():
+                    reports.get_nowait()
+                reports.put_nowait(report)
+
+    def _pin_pressed(self, apdu: bytes) -> None:
+        pressed = discovery.pressed(apdu)
         if pressed is not None:
             for presses in self._listeners:
                 with suppress(asyncio.QueueFull):  # 256 presses that nobody fetched
@@ -300,7 +350,10 @@ class LonDriver(Driver):
         return self._commission(target, priority, take_over=False)
 
     def reprovision(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
-        """Like `provision`, but a device that works at another place is taken from there."""
+        """Like `provision`, but a device that works at another place is taken from there.
+
+        Its configuration is read first, so that it can be given back what is being taken.
+        """
         return self._commission(target, priority, take_over=True)
 
     async def _commission(
@@ -309,52 +362,71 @@ class LonDriver(Driver):
         dialogue, entry = self._new_place(target, priority)
         yield Step("identify", StepClass.READ)
         identity, whole = await self._identify(dialogue)
-        _check_program(identity, target)
-        configured = identity.state is not None and identity.state.configured
+        _check_program(identity, target.uid, target.program_id)
         there = False
-        if configured:
+        if identity.configured:
+            if take_over:
+                yield Step(configuration.SAVE, StepClass.READ)
+                yield await configuration.read(dialogue, identity)
             yield Step("check domain", StepClass.READ)
             places = await self._places(dialogue, identity)
             others = [place for place in places if not place.same_place(entry)]
             if others and not take_over:
-                other = others[0]
-                address = discovery.address_of(other.domain, other.subnet, other.node)
+                address = discovery.address_of(others[0].domain, others[0].subnet, others[0].node)
                 yield Facts(state=NetworkState.PROVISIONED, address=address)
-                where = f"{address.text} in domain {other.domain.hex().upper() or 'of length 0'}"
-                raise DriverError(Kind.ELSEWHERE, step="check domain", device=target.uid, found=where)
+                raise _elsewhere("check domain", target.uid, others[0])
             there = bool(places) and not others
         if not there:
-            if configured:
+            if identity.configured:
                 yield Step("unconfigured", StepClass.IDEMPOTENT)
                 await dialogue.ask("unconfigured", ChangeState(NodeState.UNCONFIGURED))
-            yield Step("write domain", StepClass.IDEMPOTENT)
-            await dialogue.ask("write domain", UpdateDomain(0, entry))
-            if identity.two_domains:
-                yield Step("clear second domain", StepClass.IDEMPOTENT)
-                await _leave_second_domain(dialogue)
-            yield Step("configured", StepClass.IDEMPOTENT)
-            await dialogue.ask("configured", ChangeState(NodeState.CONFIGURED))
+            async for step in self._take_place(dialogue, identity, entry):
+                yield step
+        async for event in self._bring_online(dialogue, identity, whole=whole):
+            yield event
+
+    async def _take_place(
+        self, dialogue: Dialogue, identity: Identity, entry: DomainEntry
+    ) -> AsyncGenerator[StepEvent, None]:
+        """Give an unconfigured device this place and no other, and make it use it."""
+        yield Step("write domain", StepClass.IDEMPOTENT)
+        await self._ask_new(dialogue, identity, "write domain", UpdateDomain(0, entry))
+        if identity.two_domains:
+            yield Step("clear second domain", StepClass.IDEMPOTENT)
+            await _leave_second_domain(dialogue)
+        yield Step("configured", StepClass.IDEMPOTENT)
+        await self._ask_new(dialogue, identity, "configured", ChangeState(NodeState.CONFIGURED))
+
+    async def _bring_online(
+        self, dialogue: Dialogue, identity: Identity, *, whole: bool
+    ) -> AsyncGenerator[StepEvent, None]:
+        """Let its application run, and prove by its address that it is there; the last event are its Facts."""
         if whole:  # else the exchanges saved here went into identifying it, and "check status" tells anyway
             yield Step("online", StepClass.IDEMPOTENT)
             await dialogue.ask("online", SetMode(NodeMode.ONLINE))
         yield Step("check status", StepClass.READ)
         status = await dialogue.ask_at_address("check status", QueryStatus())
         if status.state is not NodeState.CONFIGURED:
-            raise _differs("check status", target.uid, "configured, online", _state_in_words(status))
+            raise _differs("check status", dialogue.uid, "configured, online", _state_in_words(status))
         yield Step("read back", StepClass.READ)
         request = ReadMemory(MemoryMode.READ_ONLY, 0, NEURON_ID_SIZE)
         answer = await dialogue.ask_at_address("read back", request)
-        neuron_id = uid_of(exact("read back", target.uid, answer, NEURON_ID_SIZE))
-        if neuron_id != target.uid:
+        neuron_id = uid_of(exact("read back", dialogue.uid, answer, NEURON_ID_SIZE))
+        if neuron_id != dialogue.uid:
             raise DriverError(
-                Kind.WRONG_DEVICE, step="read back", device=target.uid, expected=target.uid, found=neuron_id
+                Kind.WRONG_DEVICE, step="read back", device=dialogue.uid, expected=dialogue.uid, found=neuron_id
             )
-        yield Facts(
-            state=NetworkState.PROVISIONED,
-            application=True,
-            program_id=program_id_of(identity.program_id),
-            marginal=error_in_words(status.error),
-        )
+        yield dataclasses.replace(_facts(status), program_id=program_id_of(identity.program_id))
+
+    async def _ask_new(self, dialogue: Dialogue, identity: Identity, step: str, request: Request[Done]) -> None:
+        """Change where it belongs. Of a unit that wants a step by hand first, a refusal means that it was not done."""
+        try:
+            await dialogue.ask(step, request)
+        except DriverError as error:
+            by_hand = self.by_hand(program_id_of(identity.program_id))
+            if error.kind is not Kind.REFUSED or not by_hand:
+                raise
+            raise DriverError(Kind.NEEDS_HAND, step=step, device=dialogue.uid, reason="; ".join(by_hand)) from error
 
     async def deprovision(
         self, target: Target, *, priority: Priority = Priority.JOB
@@ -363,6 +435,15 @@ class LonDriver(Driver):
         dialogue = Dialogue(self._transactions, target.uid, priority)
         yield Step("identify", StepClass.READ)
         identity, _ = await self._identify(dialogue)
+        async for step in self._leave_place(dialogue, identity):
+            yield step
+        yield Step("check status", StepClass.READ)
+        status = await dialogue.ask("check status", QueryStatus())
+        if status.state not in (NodeState.UNCONFIGURED, NodeState.APPLICATIONLESS):
+            raise _differs("check status", target.uid, "unconfigured", _state_in_words(status))
+        yield _facts(status)
+
+    async def _leave_place(self, dialogue: Dialogue, identity: Identity) -> AsyncGenerator[StepEvent, None]:
         if identity.state is not NodeState.APPLICATIONLESS:  # which is unconfigured already, and must stay what it is
             yield Step("unconfigured", StepClass.IDEMPOTENT)
             await dialogue.ask("unconfigured", ChangeState(NodeState.UNCONFIGURED))
@@ -371,11 +452,168 @@ class LonDriver(Driver):
         if identity.two_domains:
             yield Step("clear second domain", StepClass.IDEMPOTENT)
             await dialogue.ask("clear second domain", UpdateDomain(1, UNUSED_DOMAIN))
+
+    async def snapshot(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
+        """Read its configuration. What it refuses is left out; raises NO_REPLY."""
+        dialogue = Dialogue(self._transactions, target.uid, priority)
+        yield Step("identify", StepClass.READ)
+        identity, _ = await self._identify(dialogue)
+        yield Step(configuration.SAVE, StepClass.READ)
+        saved = await configuration.read(dialogue, identity)
+        yield saved
+        yield Facts(
+            program_id=program_id_of(identity.program_id),
+            model=identity.model,
+            note=configuration.decode(saved, target.uid).in_words(),
+        )
+
+    async def restore(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
+        """Write back what differs from the snapshot: tables, configuration data, properties, but no domain entry.
+
+        Where a device belongs is the business of provisioning and replacing. A configured device is unconfigured
+        while its tables change, and gets its state back. Raises NO_APPLICATION, WRONG_PROGRAM, VERIFY_FAILED, INVALID
+        when there is no snapshot that can be read, and what every exchange raises.
+        """
+        document = configuration.decode(target.snapshot, target.uid)
+        dialogue = Dialogue(self._transactions, target.uid, priority)
+        yield Step("identify", StepClass.READ)
+        identity, _ = await self._identify(dialogue)
+        _check_program(identity, target.uid, program_id_of(document.program_id))
+        yield Step("compare", StepClass.READ)
+        now = (await dialogue.ask("compare", QueryStatus())).state
+        before = await self._state_before(dialogue, identity, target) or now
+        entries = await configuration.differences(dialogue, "compare", document)
+        if identity.configured and before is not None and configuration.needs_rest(entries):
+            before = NodeState.SOFT_OFFLINE if before is NodeState.BYPASS else before  # which no message brings back
+            yield Checkpoint({_STATE: int(before)})
+            yield Step("unconfigured", StepClass.IDEMPOTENT)
+            await dialogue.ask("unconfigured", ChangeState(NodeState.UNCONFIGURED))
+            now = NodeState.UNCONFIGURED
+        async for event in configuration.write(dialogue, entries):
+            yield event
+        if before is not None and before is not now:
+            stored, mode = _STORED_AS[before]
+            yield Step("configured", StepClass.IDEMPOTENT)
+            await dialogue.ask("configured", ChangeState(stored))
+            if mode is not None:
+                yield Step(mode.name.lower(), StepClass.IDEMPOTENT)
+                await dialogue.ask(mode.name.lower(), SetMode(mode))
         yield Step("check status", StepClass.READ)
         status = await dialogue.ask("check status", QueryStatus())
-        if status.state not in (NodeState.UNCONFIGURED, NodeState.APPLICATIONLESS):
-            raise _differs("check status", target.uid, "unconfigured", _state_in_words(status))
-        yield _facts(status)
+        if before is not None and status.state is not before:
+            raise _differs("check status", target.uid, before.in_words, _state_in_words(status))
+        yield _facts(status, note=f"{len(entries)} entries restored" if entries else "nothing differed")
+
+    async def _state_before(self, dialogue: Dialogue, identity: Identity, target: Target) -> NodeState | None:
+        """The state that a restore which was cut off took away; None when it did not, or somebody else has been there.
+
+        A device without a place has been deprovisioned since, and a configured one has its state.
+        """
+        state = target.checkpoint.data.get(_STATE) if target.checkpoint is not None else None
+        if not isinstance(state, int) or identity.configured or not await self._places(dialogue, identity):
+            return None
+        before = NodeState.of(state)
+        return before if before in _STORED_AS else None
+
+    async def replace(
+        self, target: Target, *, uid: str, force: bool = False, priority: Priority = Priority.JOB
+    ) -> AsyncGenerator[StepEvent, None]:
+        """Let a new unit take the place of the device that the target describes, with its address and configuration.
+
+        The old unit gives its configuration and its address away if it still answers; if it does not, the snapshot
+        that was kept serves. The new unit is asked to be configured before the old one is touched, so that one
+        which waits for a step by hand costs nothing. `force` takes a unit with another program, which does not get the
+        configuration, or one that works elsewhere. Raises as `provision`, and NEEDS_HAND.
+        """
+        new, entry = self._new_place(dataclasses.replace(target, uid=self.parse_uid(uid)), priority)
+        if new.uid == target.uid:
+            raise DriverError(Kind.INVALID, what="new unit", value=uid, reason="it is the device itself")
+        yield Step("identify new unit", StepClass.READ)
+        identity, whole = await self._identify(new)
+        _check_program(identity, new.uid, None if force else target.program_id)
+        if identity.configured and not force:
+            yield Step("check domain", StepClass.READ)
+            others = [place for place in await self._places(new, identity) if not place.same_place(entry)]
+            if others:
+                raise _elsewhere("check domain", new.uid, others[0])
+        yield Step("prepare new unit", StepClass.IDEMPOTENT)
+        await self._ask_new(new, identity, "prepare new unit", ChangeState(NodeState.UNCONFIGURED))
+
+        saved, notes = target.snapshot, [f"took the place of {target.uid}"]
+        yield Step("look for old device", StepClass.READ)
+        old = Dialogue(self._transactions, target.uid, priority)
+        was = await self._identify_if_there(old)
+        if was is None:
+            notes.append("it does not answer, take it off the channel")
+        elif await self._moved_away(old, was, entry):
+            notes.append("it works elsewhere now and is left alone")
+        else:
+            async for event in self._release(old, was, kept=saved is not None):
+                saved = event if isinstance(event, Snapshot) else saved
+                yield event
+
+        document = None if saved is None else configuration.decode(saved, target.uid)
+        notes.append(_inheritance(document, identity))
+        if document is not None and document.program_id == identity.program_id:
+            yield Step("compare", StepClass.READ)
+            async for event in configuration.write(new, await configuration.differences(new, "compare", document)):
+                yield event
+            entry = document.domain_at(entry)
+        async for event in self._take_place(new, identity, entry):
+            yield event
+        async for event in self._bring_online(new, identity, whole=whole):
+            yield dataclasses.replace(event, uid=new.uid, note="; ".join(notes)) if isinstance(event, Facts) else event
+
+    async def _moved_away(self, old: Dialogue, was: Identity, entry: DomainEntry) -> bool:
+        """Whether the old device works, but not at the address that it shall give away."""
+        places = await self._places(old, was) if was.configured else []
+        return bool(places) and not any(place.same_place(entry) for place in places)
+
+    async def _release(self, old: Dialogue, was: Identity, *, kept: bool) -> AsyncGenerator[StepEvent, None]:
+        """Keep the configuration of the old device and take its address away.
+
+        One that is unconfigured uses no address. It was released by an attempt that was cut off, or it has a fault:
+        then what was kept before is worth more than what it has now.
+        """
+        if was.configured or not kept:
+            yield Step("save configuration of old device", StepClass.READ)
+            yield await configuration.read(old, was)
+        if was.configured:
+            async for event in self._leave_place(old, was):
+                yield event
+
+    async def _identify_if_there(self, dialogue: Dialogue) -> Identity | None:
+        """Who it is, or None when it does not answer some short tries."""
+        try:
+            await dialogue.ask("look for old device", QueryStatus(), tries=PROBE_TRIES)
+        except DriverError as error:
+            if error.kind is not Kind.NO_REPLY:
+                raise
+            return None
+        return (await self._identify(dialogue))[0]
+
+    async def load(
+        self, target: Target, *, image: Image, force: bool = False, priority: Priority = Priority.JOB
+    ) -> AsyncGenerator[StepEvent, None]:
+        """Give it the program of an image, record by record; an opaque image goes by the Image Update Protocol.
+
+        It keeps place, configuration and state. `force` also takes an image for another program or an older firmware.
+        Raises IMAGE, INCOMPATIBLE, LOAD_FAILED, VERIFY_FAILED and what every exchange raises.
+        """
+        async with self._reading_image:
+            try:
+                content = await asyncio.to_thread(self._image, image)
+            except images.ImageError as error:
+                raise DriverError(Kind.IMAGE, image=image.name, reason=str(error)) from error
+        dialogue = Dialogue(self._transactions, target.uid, priority, self._place(target))
+        steps = (
+            update.load(dialogue, target, image, self._transfers)
+            if content is None
+            else loading.load(dialogue, target, content, image.sha256, force=force, gate=self._standing_still)
+        )
+        async with aclosing(steps):
+            async for event in steps:
+                yield event
 
     async def test(
         self, target: Target, *, count: int = 1, priority: Priority = Priority.JOB
@@ -434,10 +672,33 @@ class LonDriver(Driver):
     async def poll(
         self, target: Target, *, priority: Priority = Priority.MONITORING
     ) -> AsyncGenerator[StepEvent, None]:
-        """Ask for its status by Neuron ID, which it answers in every state."""
+        """Ask for its status and its points, at its logical address; by Neuron ID when it has none.
+
+        A device that is not at its address is silent here, and that is what monitoring wants to know. Points that it
+        refuses, or that are none, are named in the note.
+        """
+        dialogue = Dialogue(self._transactions, target.uid, priority, self._place(target))
+        place = dialogue.address or by_uid(target.uid)
         yield Step("query status", StepClass.READ)
-        dialogue = Dialogue(self._transactions, target.uid, priority)
-        yield _facts(await dialogue.ask("query status", QueryStatus(), tries=POLL_TRIES))
+        status, _ = await dialogue.timed("query status", QueryStatus(), place, tries=POLL_TRIES)
+        refused: list[str] = []
+        for point in target.points:
+            try:
+                yield await self._fetch(dialogue, place, point)
+            except FieldhandError as error:
+                if error.kind not in (Kind.REFUSED, Kind.INVALID):
+                    raise
+                refused.append(point)
+        yield _facts(status, note=f"cannot be polled: {', '.join(refused)}" if refused else None)
+
+    async def _fetch(self, dialogue: Dialogue, place: Place, point: str) -> Reading:
+        """The value of a network variable; the answer repeats the index."""
+        name = self.check_point(point)
+        request = FetchVariable(int(name.split()[1]))
+        answer, _ = await dialogue.timed(name, request, place, tries=POLL_TRIES)
+        if not answer.data.startswith(request.data()):
+            raise unreadable(name, dialogue.uid, answer.data, "the value of another variable")
+        return Reading(name, answer.data[len(request.data()) :].hex(" ").upper())
 
     # -- parts of them -----------------------------------------------------------------------------
 
@@ -483,13 +744,27 @@ class LonDriver(Driver):
         return Identity(bytes.fromhex(dialogue.uid), status.model, program_id, status.state, two_domains=False)
 
 
-def _check_program(identity: Identity, target: Target) -> None:
+def _check_program(identity: Identity, uid: str, program_id: str | None) -> None:
+    """It must have an application, and that one, if any is expected."""
     if identity.state is not None and not identity.state.has_application:
-        raise DriverError(Kind.NO_APPLICATION, step="identify", device=target.uid)
+        raise DriverError(Kind.NO_APPLICATION, step="identify", device=uid)
     found = program_id_of(identity.program_id)
-    expected = re.sub(r"[:\-.\s]", "", target.program_id or "").upper()
+    expected = re.sub(r"[:\-.\s]", "", program_id or "").upper()
     if expected and found != expected:
-        raise DriverError(Kind.WRONG_PROGRAM, step="identify", device=target.uid, expected=expected, found=found)
+        raise DriverError(Kind.WRONG_PROGRAM, step="identify", device=uid, expected=expected, found=found)
+
+
+def _inheritance(document: configuration.Document | None, identity: Identity) -> str:
+    if document is None:
+        return "no configuration was kept"
+    if document.program_id != identity.program_id:
+        return "its configuration is that of another program and was not restored"
+    return "configuration restored"
+
+
+def _elsewhere(step: str, uid: str, place: DomainEntry) -> DriverError:
+    where = f"{place.subnet}/{place.node} in domain {place.domain.hex().upper() or 'of length 0'}"
+    return DriverError(Kind.ELSEWHERE, step=step, device=uid, found=where)
 
 
 async def _leave_second_domain(dialogue: Dialogue) -> None:
@@ -514,13 +789,15 @@ def _facts(status: Status, note: str | None = None) -> Facts:
         application=None if state is None else state.has_application,
         marginal=marginal,
         note=note,
+        model=status.model,
+        firmware=status.version,
     )
 
 
 def _state_in_words(status: Status) -> str:
     if status.state is None:
         return f"invalid state {status.state_byte:02X}"
-    return status.state.name.lower().replace("_", " ")
+    return status.state.in_words
 
 
 def _differs(step: str, uid: str, expected: str, found: str) -> DriverError:

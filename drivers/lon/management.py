@@ -60,6 +60,11 @@ class NodeState(IntEnum):
         """Whether it holds a program that could run."""
         return self not in (NodeState.APPLICATIONLESS, NodeState.CONFIGURED_APPLICATIONLESS)
 
+    @property
+    def in_words(self) -> str:
+        """For people."""
+        return self.name.lower().replace("_", " ")
+
 
 _CONFIGURED: Final = frozenset({NodeState.CONFIGURED, NodeState.HARD_OFFLINE, NodeState.SOFT_OFFLINE, NodeState.BYPASS})
 
@@ -248,6 +253,11 @@ class Identity:
     state: NodeState | None
     two_domains: bool
 
+    @property
+    def configured(self) -> bool:
+        """Whether it uses its network configuration."""
+        return self.state is not None and self.state.configured
+
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """From Read Memory, read-only-relative, offset 0; AnswerError when it is too short."""
@@ -260,6 +270,34 @@ class Identity:
             state=NodeState.of(data[STATE_OFFSET] & 7),
             two_domains=bool(data[STATE_OFFSET] & TWO_DOMAINS),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TableSizes:
+    """How many entries the tables of a device have, from its read-only structure.
+
+    The count of network variables has six bits: a device with `more_variables` has as many as they can say, or more.
+    """
+
+    addresses: int
+    variables: int
+    aliases: int
+
+    OFFSET: ClassVar[int] = 0x0A
+    SIZE: ClassVar[int] = 0x24 + 1 - OFFSET
+    MOST_VARIABLES: ClassVar[int] = 0x3F
+
+    @property
+    def more_variables(self) -> bool:
+        """Whether there may be more than `variables`."""
+        return self.variables == self.MOST_VARIABLES
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """From Read Memory, read-only-relative, OFFSET; AnswerError when it is not SIZE bytes."""
+        if len(data) != cls.SIZE:
+            raise AnswerError(f"{len(data)} bytes of {cls.SIZE}")
+        return cls(data[0x16 - cls.OFFSET] >> 4, data[0] & cls.MOST_VARIABLES, data[0x24 - cls.OFFSET])
 
 
 # -- responses ----------------------------------------------------------------------------------

@@ -309,7 +309,7 @@ class Transactions:
         self.window = Window()
         self.reception_failures = 0
         self.on_message: Callable[[Packet], None] = lambda _packet: None
-        """Gets the messages that answer nothing: service pins and the like."""
+        """Gets the messages that answer nothing: service pins, updates of network variables and the like."""
         interface.listener = self
 
     # -- what the layers above use ---------------------------------------------------------------
@@ -541,7 +541,9 @@ class Transactions:
                 self._answered(packet, Service.REQUEST, number, apdu, data)
             case TransportPdu(kind=TransportKind.ACKNOWLEDGEMENT, number=number):
                 self._answered(packet, Service.ACKNOWLEDGED, number, b"", data)
-            case ApplicationPdu():
+            case (
+                ApplicationPdu() | TransportPdu(kind=TransportKind.ACKNOWLEDGED | TransportKind.UNACKNOWLEDGED_REPEATED)
+            ):
                 self.on_message(packet)
 
     def reception_failed(self) -> None:

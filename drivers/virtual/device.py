@@ -100,8 +100,7 @@ class Device:
         self.activity = Activity.IDLE
         self.update: ImageUpdate | None = None
         if node.profile.kind is DeviceKind.UPDATE:
-            self.update = ImageUpdate(node.profile.model, timeline, timing.write_s, timing.reset_s)
-            self.update.on_switch_over = self._switch_over
+            self.update = ImageUpdate(node.profile.model, timeline, timing.write_s, timing.reset_s, self._switch_over)
         self._channel = channel
         self._timeline = timeline
         self._timing = timing
@@ -155,11 +154,11 @@ class Device:
         It goes unacknowledged, to everybody in the domain or to the network tool. There is one buffer for it:
         as long as the channel has not taken the last update there is no other.
         """
+        if self.activity is not Activity.IDLE or not self.node.online or self._update_waits:
+            return False
         domain = next((own for own in self.node.domains if own is not None), None)
         outputs = [index for index, variable in enumerate(self.node.variables) if variable.output]
-        if self.activity is not Activity.IDLE or not self.node.online or domain is None or not outputs:
-            return False
-        if self._update_waits:
+        if domain is None or not outputs:
             return False
         index = self._random.choice(outputs)
         self.node.volatile.values[index] = self._random.randbytes(self.node.variables[index].length)
@@ -333,6 +332,7 @@ class Device:
         self._reset(RESET_SOFTWARE)
 
     def _reset(self, cause: int) -> None:
+        """Reset it. A write that is under way does not happen at all; only a loss of power tears it."""
         self._stop(Activity.RESETTING)
         self._event = self._timeline.after(self._timing.reset_s, self._start, cause)
 

@@ -21,6 +21,9 @@ _NODE_FLAG = 0x80
 _OFFLINE = 0x08
 _DOMAIN_LENGTHS = (0, 1, 3, 6)  # a table entry holds the length itself, not the two-bit code of a packet
 _GROUP_ENTRY = 0x80
+# Sizes of application and network buffers, a digit for output and input each (LON Stack DX lcs_node.c).
+_BUFFERS = 0xBB  # 66 bytes
+_LARGE_BUFFERS = 0xFF  # 210 bytes, for packets of an image
 _VARIABLE_COUNT = 0x3F  # of the flags
 _STATISTICS = 17  # counters of two bytes, then the reset cause (ISO/IEC 14908-1 query status, statistics)
 
@@ -354,7 +357,7 @@ class Node:
         structure[layout.PROGRAM_ID : layout.PROGRAM_ID + 8] = profile.program_id
         structure[layout.STATE] = profile.state_flags | State.UNCONFIGURED
         structure[0x16] = layout.ADDRESS_COUNT << 4
-        structure[0x18], structure[0x19] = 0xBB, 0xBB  # buffers of 66 bytes
+        structure[0x18], structure[0x19] = 2 * (_LARGE_BUFFERS if profile.kind is DeviceKind.UPDATE else _BUFFERS,)
         changes = (
             (layout.READ_ONLY, bytes(structure)),
             (layout.CONFIGURATION, profile.configuration),

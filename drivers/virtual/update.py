@@ -117,7 +117,7 @@ class SwitchFlags(IntFlag):
     KEEP_PROPERTIES = 4
 
 
-_FLAGS = 0x07
+_KNOWN_FLAGS = 0x07
 
 
 class _Malformed(Exception):
@@ -148,6 +148,7 @@ class _Transfer:
         self.missing = set(range(1, terms.packets + 1))
         self.confirmed = False
         self.switched = False
+        self.on_trial = False
         self.fell_back = False
 
     @property
@@ -177,13 +178,20 @@ _LENGTH_IN_WRITES = {_Task.ERASING: 50, _Task.VALIDATING: 50, _Task.COMMITTING: 
 class ImageUpdate:
     """The update side of a device: its two banks and what a tool does with the one that is not running."""
 
-    def __init__(self, model: int, timeline: Timeline, write_s: float, reset_s: float) -> None:
+    def __init__(
+        self,
+        model: int,
+        timeline: Timeline,
+        write_s: float,
+        reset_s: float,
+        switch_over: Callable[[SwitchFlags], None],
+    ) -> None:
         self.bank = Bank.PRIMARY
-        self.on_switch_over: Callable[[SwitchFlags], None] | None = None
         self._model = model
         self._timeline = timeline
         self._write_s = write_s
         self._reset_s = reset_s
+        self._reset_device = switch_over
         self._active: str | None = None
         self._previous: str | None = None
         self._transfer: _Transfer | None = None
@@ -192,7 +200,7 @@ class ImageUpdate:
         self._validation = b""
         self._verdict: _Validate | None = None
         self._planned: Event | None = None
-        self._keep = SwitchFlags.NONE
+        self._flags = SwitchFlags.NONE
         self._switching = False
 
     @property
@@ -238,9 +246,12 @@ class ImageUpdate:
             return
         if self._switching:
             self._switching = False
-            self._previous, self._active = self._active, hashlib.md5(transfer.image, usedforsecurity=False).hexdigest()
-            self.bank = Bank.SECONDARY if self._keep & SwitchFlags.STAY_SECONDARY else Bank.PRIMARY
+            if self.bank is Bank.PRIMARY:
+                self._previous = self._active
+            self._active = hashlib.md5(transfer.image, usedforsecurity=False).hexdigest()
             transfer.switched, transfer.fell_back = True, False
+            transfer.on_trial = bool(self._flags & SwitchFlags.STAY_SECONDARY)
+            self.bank = Bank.SECONDARY if transfer.on_trial else Bank.PRIMARY
         elif self.bank is Bank.SECONDARY:
             self._active = self._previous
             self.bank = Bank.PRIMARY
@@ -332,7 +343,7 @@ class ImageUpdate:
 
     def _switch_over(self, data: bytes) -> bytes:
         """Plan the reset after which the new image runs."""
-        _need(len(data) == 6 + _IDENTIFIER_LENGTH and data[5] == 1 and not data[0] & ~_FLAGS)
+        _need(len(data) == 6 + _IDENTIFIER_LENGTH and data[5] == 1 and not data[0] & ~_KNOWN_FLAGS)
         flags, delay, identifier = data[0], int.from_bytes(data[1:5], "big"), data[6:]
         duration = 0
         transfer = self._transfer
@@ -347,15 +358,14 @@ class ImageUpdate:
             duration = delay + math.ceil(self._reset_s)
             if self._planned is not None:
                 self._planned.cancel()
-            self._keep = SwitchFlags(flags)
+            self._flags = SwitchFlags(flags)
             self._planned = self._timeline.after(delay, self._switch)
         return bytes([result]) + duration.to_bytes(2, "big") + identifier + _NO_REJECTION
 
     def _switch(self) -> None:
         self._planned = None
         self._switching = True
-        if self.on_switch_over is not None:
-            self.on_switch_over(self._keep)
+        self._reset_device(self._flags)
 
     def _status(self, data: bytes) -> bytes:
         _need(len(data) == _IDENTIFIER_LENGTH)
@@ -383,7 +393,7 @@ class ImageUpdate:
             result = _Commit.NO_IMAGE
         elif not transfer.switched:
             result = _Commit.FAILED
-        elif not self._keep & SwitchFlags.STAY_SECONDARY:
+        elif not transfer.on_trial:
             result = _Commit.ALREADY_PRIMARY
         else:
             if self.bank is Bank.SECONDARY and self._task is None:

@@ -53,9 +53,10 @@ def device(**fields: Any) -> Device:
     return replace(GOOD, **fields)
 
 
-def conditions(closed: dict[str, str] | None = None, seconds: float = 2.0) -> Conditions:
+def conditions(closed: dict[str, str] | None = None, seconds: float = 2.0, **monitoring: Any) -> Conditions:
     return Conditions(
         Circumstances(CIRCUMSTANCES.capabilities, closed or {}),
         {("lon", action.name): seconds for action in ACTIONS},
         Seats(capacity=10, used=3, waiting=0),
+        **monitoring,
     )

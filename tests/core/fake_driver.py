@@ -24,6 +24,8 @@ from drivers.base import (
     PortError,
     Priority,
     Progress,
+    Reading,
+    Report,
     SiteSettings,
     Snapshot,
     Step,
@@ -51,6 +53,8 @@ class FakeDevice:
     release: asyncio.Event | None = None
     """Steps named `hang_at` hang until it is set."""
     hang_at: str = "write"
+    answers: list[Facts | Reading] = field(default_factory=lambda: [Facts(state=NetworkState.PROVISIONED)])
+    """To a poll."""
     targets: list[Target] = field(default_factory=list)
     """As what it was worked on, attempt by attempt."""
     loads: list[tuple[str, bool]] = field(default_factory=list)
@@ -82,6 +86,8 @@ class World:
         """UIDs in the order in which work on them began."""
         self.room = 200
         """How many addresses a site has."""
+        self.polls: asyncio.Queue[str] = asyncio.Queue()
+        """UIDs in the order in which they were polled."""
 
     def device(self, uid: str) -> FakeDevice:
         return self.devices.setdefault(uid, FakeDevice(uid))
@@ -111,6 +117,7 @@ class FakeDriver(Driver):
     protocol: ClassVar[str] = "fake"
     other_tools: ClassVar[bool] = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.POLL, Capability.REPORTS}
+    """Without monitoring, which would stir up the quiet that most tests need."""
     address_scope: ClassVar[AddressScope] = AddressScope.SITE
     world: ClassVar[World]
 
@@ -119,6 +126,7 @@ class FakeDriver(Driver):
         self.site = site
         self.closed = False
         self.presses: asyncio.Queue[Found | Exception] = asyncio.Queue()
+        self.spoken: asyncio.Queue[Report] = asyncio.Queue()
         self._lost: asyncio.Future[PortError] = asyncio.get_running_loop().create_future()
         self._gone = asyncio.Event()
 
@@ -200,6 +208,19 @@ class FakeDriver(Driver):
             if isinstance(press, Exception):
                 raise press
             yield press
+
+    async def reports(self) -> AsyncGenerator[Report, None]:
+        while True:
+            yield await self.spoken.get()
+
+    async def poll(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
+        assert priority is Priority.MONITORING
+        device = self.world.device(target.uid)
+        self.world.polls.put_nowait(target.uid)
+        yield Step("poll", StepClass.READ)
+        await self._do(device, "poll")
+        for answer in device.answers:
+            yield answer
 
     async def provision(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
         device = self._begin(target)

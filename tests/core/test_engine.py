@@ -610,8 +610,9 @@ async def test_a_license_that_ends_sooner_than_the_others_is_watched_too(
         pass  # until the watch looks again when this one has ended
 
 
-def test_only_greeting_planning_and_asking_a_unit_who_it_is_change_nothing() -> None:
-    assert {request.method for request in HANDLERS if not request.changes} == {"hello", "plan", "unit.identify"}
+def test_only_greeting_planning_reading_and_asking_a_unit_who_it_is_change_nothing() -> None:
+    looking = {"hello", "plan", "unit.identify", "monitoring.read", "events.read"}
+    assert {request.method for request in HANDLERS if not request.changes} == looking
 
 
 async def test_a_viewer_may_look_but_not_change_anything(site: Site) -> None:

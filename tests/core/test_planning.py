@@ -3,9 +3,11 @@
 import copy
 from dataclasses import replace
 
+import pytest
+
 from core.actions import BY_NAME, Scope
-from core.models import Interrupted
-from core.planning import PORT_OVERHEAD_SECONDS, plan
+from core.models import Interrupted, Pausing
+from core.planning import PORT_OVERHEAD_SECONDS, MonitoringPlan, plan
 from drivers.base import NetworkState
 from tests.core.devices import RUNNING, conditions, device
 
@@ -77,6 +79,33 @@ def test_a_plan_says_whether_it_has_to_be_agreed_to() -> None:
     assert not plan(WINK, [device()], {}, conditions(), Scope.DEVICE).asks
     assert plan(WINK, [device(id=1), device(id=2)], {}, conditions()).asks
     assert plan(WINK, [device()], {}, conditions(), Scope.GROUP, "group roof").asks
+
+
+@pytest.mark.parametrize(
+    ("pausing", "events", "monitoring"),
+    [
+        (Pausing.ASK, 12.44, MonitoringPlan(12.4, pauses=True, asks=True)),
+        (Pausing.AUTO, 12.44, MonitoringPlan(12.4, pauses=True, asks=False)),
+        (Pausing.NEVER, 12.44, MonitoringPlan(12.4, pauses=False, asks=False)),
+        (Pausing.ASK, 10.0, MonitoringPlan(10.0, pauses=False, asks=False)),
+        (Pausing.AUTO, 0.0, MonitoringPlan(0.0, pauses=False, asks=False)),
+    ],
+)
+def test_a_pause_is_proposed_above_the_threshold_as_the_site_wants_it(
+    pausing: Pausing, events: float, monitoring: MonitoringPlan
+) -> None:
+    there = conditions(events_per_second={"FT": events, "attic": 99.0}, pausing=pausing, pause_above=10.0)
+    assert plan(PROVISION, [device(**NEW)], {}, there).monitoring == monitoring
+
+
+def test_the_events_of_all_ports_of_the_plan_count() -> None:
+    there = conditions(events_per_second={"FT": 6.0, "attic": 7.0, "roof": 8.0}, pause_above=10.0)
+    both = plan(PROVISION, [device(id=1, port="FT", **NEW), device(id=2, port="attic", **NEW)], {}, there)
+    assert both.monitoring == MonitoringPlan(13.0, pauses=True, asks=True)
+
+
+def test_an_action_that_leaves_monitoring_alone_says_nothing_of_it() -> None:
+    assert plan(WINK, [device()], {}, conditions(events_per_second={"FT": 99.0})).monitoring is None
 
 
 def test_a_replacement_says_how_old_the_configuration_is() -> None:

@@ -41,6 +41,13 @@ def add(commands: Commands) -> None:
         parser.add_argument("--yes", action="store_true", help="the plan is agreed to")
         parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
         parser.add_argument("--no-wait", action="store_true", help="start the job and leave")
+        parser.set_defaults(pause=None)
+        if action.pauses_monitoring:
+            parser.add_argument(
+                "--pause",
+                action=argparse.BooleanOptionalAction,
+                help="whether monitoring is paused while it runs (unless set: as the plan proposes)",
+            )
         for field in dataclasses.fields(action.parameters):
             _add_parameter(parser, field)
 
@@ -71,15 +78,16 @@ async def _run(action: Action, arguments: argparse.Namespace, session: Session) 
             parameters[UNIT] = await _pressed(session, worker, selection)
         plan = await worker.call(MakePlan(action=action.name, selection=selection, parameters=parameters))
         if arguments.dry_run:
-            session.say(plan_as_text(plan), plan_as_json(plan))
+            session.say(plan_as_text(plan, arguments.pause), plan_as_json(plan))
             return Exit.DONE if plan.devices else Exit.REFUSED
-        if plan.devices and plan.asks and not arguments.yes and not _agrees(action, plan):
+        if plan.devices and _asks(plan, arguments) and not _agrees(action, plan, arguments.pause):
             return Exit.REFUSED
         start = StartJob(
             action=action.name,
             selection=selection,
             parameters=parameters,
             agreed=tuple(planned.device for planned in plan.devices),
+            pause=_pauses(plan, arguments.pause),
         )
         job = await worker.call(start)
         if not arguments.no_wait:
@@ -120,7 +128,22 @@ async def _selection(arguments: argparse.Namespace, session: Session) -> Selecti
         return Selection(devices=tuple([(await find(db, text)).id for text in arguments.device]))
 
 
-def _agrees(action: Action, plan: Plan) -> bool:
+def _asks(plan: Plan, arguments: argparse.Namespace) -> bool:
+    """Whether somebody has to agree: to the plan, or only to the pause, where there is somebody to be asked."""
+    if arguments.yes:
+        return False
+    about_pause = plan.monitoring is not None and plan.monitoring.asks and arguments.pause is None
+    return plan.asks or (about_pause and sys.stdin.isatty())
+
+
+def _pauses(plan: Plan, wanted: bool | None) -> bool | None:
+    """What was agreed to: what the operator said, else what the plan proposed then."""
+    if wanted is None and plan.monitoring is not None:
+        return plan.monitoring.pauses
+    return wanted
+
+
+def _agrees(action: Action, plan: Plan, pause: bool | None) -> bool:
     if not sys.stdin.isatty():
         raise FieldhandError(
             Kind.INVALID,
@@ -128,7 +151,7 @@ def _agrees(action: Action, plan: Plan) -> bool:
             value=plan.title,
             reason="it has to be agreed to: give --yes, or --dry-run to see it",
         )
-    note(plan_as_text(plan))
+    note(plan_as_text(plan, pause))
     note(f"{action.label} {len(plan.devices)}? " + (f'type "{plan.typed}"' if plan.typed else "y/n"))
     agreed = sys.stdin.readline().strip().lower() in ([plan.typed] if plan.typed else ["y", "yes"])
     if not agreed:
@@ -180,8 +203,8 @@ async def _report(action: Action, session: Session, job_id: int, *, ended: bool)
     return exit_code(job)
 
 
-def plan_as_text(plan: Plan) -> str:
-    """The plan for people."""
+def plan_as_text(plan: Plan, pause: bool | None = None) -> str:
+    """The plan for people; `pause` is what was said of the pause of monitoring."""
     total = len(plan.devices) + len(plan.skipped)
     ports = ", ".join(plan.ports)
     lines = [
@@ -193,6 +216,9 @@ def plan_as_text(plan: Plan) -> str:
         *(f"  warning  {warning}" for warning in plan.warnings),
         *(f"  by hand  {sentence}" for sentence in plan.by_hand),
     ]
+    if plan.monitoring is not None:
+        outcome = "paused by this job, then resumed" if _pauses(plan, pause) else "goes on"
+        lines.append(f"  monitoring {plan.monitoring.events_per_second} events/s, {outcome}")
     return "\n".join(lines)
 
 

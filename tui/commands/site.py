@@ -6,12 +6,15 @@ import argparse
 import time
 from typing import Any
 
+from pydantic import ValidationError
+
 from core.client import SocketClient
-from core.errors import Exit, FieldhandError
-from core.models import JobState, Mode, Port, Seats
-from core.rpc import AddPort, EditSite, RemovePort, StopWorker
+from core.errors import Exit, FieldhandError, Kind
+from core.models import JobState, Mode, Pausing, Port, PortMonitoring, Seats
+from core.rpc import AddPort, EditSite, ReadMonitoring, RemovePort, StopWorker
 from core.store import views
 from tui.commands.jobs import job_as_json
+from tui.commands.monitoring import monitoring_as_json
 from tui.commands.parsing import Commands
 from tui.commands.session import Session, fields, table
 
@@ -25,7 +28,7 @@ def add(commands: Commands) -> None:
     adding.add_argument("--name", required=True)
     port.add("remove", _remove_port, "forget a port that has no devices").add_argument("port")
 
-    site = commands.add("site", _site, "show or change the name and the LON domain of the site")
+    site = commands.add("site", _site, "show or change what is said once for the whole site")
     site.add_argument("--name")
     site.add_argument("--domain", help="hexadecimal, 0, 1, 3 or 6 bytes")
     site.add_argument(
@@ -34,6 +37,13 @@ def add(commands: Commands) -> None:
         help="who manages the networks: this console (dmm) or another tool (imm)",
     )
     site.add_argument("--without", metavar="PROTOCOLS", help="what the site does not have, such as lon; none for all")
+    site.add_argument(
+        "--pausing",
+        choices=[choice.value for choice in Pausing],
+        help="whether jobs pause monitoring: if the operator agrees, always, or never",
+    )
+    site.add_argument("--pause-above", metavar="N", help="only where there are more events per second than this")
+    site.add_argument("--poll-every", metavar="SECONDS", help="how often each device is polled")
 
     commands.add("status", _status, "worker, ports, license seats and running jobs")
 
@@ -80,13 +90,10 @@ async def _remove_port(arguments: argparse.Namespace, session: Session) -> Exit:
 
 
 async def _site(arguments: argparse.Namespace, session: Session) -> Exit:
-    changes = {name: getattr(arguments, name) for name in ("name", "domain", "mode")}
-    if arguments.without is not None:
-        without = [protocol.strip().lower() for protocol in arguments.without.split(",")]
-        changes["without"] = [protocol for protocol in without if protocol not in ("", "none")]
-    if any(value is not None for value in changes.values()):
+    edit = _edit(arguments)
+    if edit != EditSite():
         async with session.worker() as worker:
-            await worker.call(EditSite.model_validate(changes))
+            await worker.call(edit)
     async with session.store() as db:
         site = await views.site(db)
     shown = {
@@ -96,13 +103,40 @@ async def _site(arguments: argparse.Namespace, session: Session) -> Exit:
         "node": site.node,
         "mode": site.mode.value,
         "without": list(site.without),
+        "pausing": site.pausing.value,
+        "pause_above": site.pause_above,
+        "poll_every": site.poll_seconds,
     }
     session.say(fields(shown | {"without": ", ".join(site.without) or "none"}), shown)
     return Exit.DONE
 
 
+def _edit(arguments: argparse.Namespace) -> EditSite:
+    """What is to be changed; raises INVALID."""
+    without = None
+    if arguments.without is not None:
+        named = (protocol.strip().lower() for protocol in arguments.without.split(","))
+        without = tuple(protocol for protocol in named if protocol not in ("", "none"))
+    try:
+        return EditSite.model_validate(
+            {
+                "name": arguments.name,
+                "domain": arguments.domain,
+                "mode": arguments.mode,
+                "without": without,
+                "pausing": arguments.pausing,
+                "pause_above": arguments.pause_above,
+                "poll_seconds": arguments.poll_every,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        what = str(first["loc"][0]).replace("_", " ")
+        raise FieldhandError(Kind.INVALID, what=what, value=str(first["input"]), reason=first["msg"]) from error
+
+
 async def _status(arguments: argparse.Namespace, session: Session) -> Exit:
-    worker = await _running_worker(session)
+    worker, monitoring = await _running_worker(session)
     async with session.store() as db:
         ports = await views.ports(db)
         seats = await views.seats(db, time.time())
@@ -111,12 +145,13 @@ async def _status(arguments: argparse.Namespace, session: Session) -> Exit:
     lines = [
         f"{site.name}: " + (f"worker {worker['pid']}, version {worker['version']}" if worker else "no worker runs"),
         f"license  {seats.used} of {seats.capacity} seats used{_waiting(seats)}",
-        *(f"port     {port.name} {port.state.value}, {port.devices} devices {port.detail}".rstrip() for port in ports),
+        *(f"port     {_in_words(port, monitoring.get(port.name))}" for port in ports),
         *(f"job      {job.id} {job.title}: {job.ended} of {job.total}, {job.failed} failed" for job in jobs),
     ]
     data = {
         "worker": worker,
         "ports": [port_as_json(port) for port in ports],
+        "monitoring": [monitoring_as_json(port) for port in monitoring.values()],
         "license": {"capacity": seats.capacity, "used": seats.used, "waiting": seats.waiting},
         "jobs": [job_as_json(job) for job in jobs],
     }
@@ -128,13 +163,25 @@ def _waiting(seats: Seats) -> str:
     return f", {seats.waiting} devices wait for one" if seats.waiting else ""
 
 
-async def _running_worker(session: Session) -> dict[str, Any] | None:
+def _in_words(port: Port, monitoring: PortMonitoring | None) -> str:
+    said = f"{port.name} {port.state.value}, {port.devices} devices"
+    if monitoring is not None:
+        said += f", {monitoring.events_per_second} events/s"
+        said += f", monitoring paused {monitoring.paused}" if monitoring.paused else ""
+    return f"{said} {port.detail}".rstrip()
+
+
+async def _running_worker(session: Session) -> tuple[dict[str, Any] | None, dict[str, PortMonitoring]]:
+    """The worker and how busy its ports are; none is started for that."""
     try:
         client = await SocketClient.connect(session.directory)
     except FieldhandError:
-        return None
-    await client.close()
-    return {"pid": client.greeting.pid, "version": client.greeting.version}
+        return None, {}
+    try:
+        monitoring = {port.port: port for port in await client.call(ReadMonitoring())}
+    finally:
+        await client.close()
+    return {"pid": client.greeting.pid, "version": client.greeting.version}, monitoring
 
 
 def _run_worker(arguments: argparse.Namespace, session: Session) -> Exit:

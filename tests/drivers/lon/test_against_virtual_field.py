@@ -7,7 +7,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from drivers.base import (
     Progress,
     SiteSettings,
     Step,
-    StepEvent,
     Target,
 )
 from drivers.lon.driver import LonDriver
+
+from .model import events_of, facts_of, step_names
 
 ROOT = Path(__file__).parents[3]
 SITE = SiteSettings(b"\x55", 1, 126)
@@ -93,20 +94,6 @@ async def opened(field: Field, site: SiteSettings = SITE, options: str = "") -> 
 
 async def found_in(driver: LonDriver) -> dict[str, Found]:
     return {event.uid: event async for event in driver.discover() if isinstance(event, Found)}
-
-
-async def events_of(steps: AsyncGenerator[StepEvent, None]) -> list[StepEvent]:
-    return [event async for event in steps]
-
-
-def step_names(events: list[StepEvent]) -> list[str]:
-    return [event.name for event in events if isinstance(event, Step)]
-
-
-def facts_of(events: list[StepEvent]) -> Facts:
-    facts = events[-1]
-    assert isinstance(facts, Facts)
-    return facts
 
 
 async def provision_all(driver: LonDriver, found: dict[str, Found], site: SiteSettings = SITE) -> dict[str, Target]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import FieldhandError, Kind
-from drivers.base import Capability, SiteSettings
+from drivers.base import Capability, Driver, SiteSettings
 from drivers.lon.driver import LonDriver
 
 UID = "00A1B2C3D401"
@@ -119,5 +119,13 @@ def test_addresses_fill_the_subnets_in_order_and_leave_out_the_console() -> None
 def test_every_capability_is_a_method_and_has_an_estimate() -> None:
     for capability in LonDriver.capabilities:
         assert callable(getattr(LonDriver, capability.value))
-        assert 0 < LonDriver.seconds_per_device(capability) < 1
+        assert 0 < LonDriver.seconds_per_device(capability) < 10
     assert Capability.PROVISION in LonDriver.capabilities
+
+
+def test_a_driver_without_datapoints_refuses_every_one() -> None:
+    class Mute(Driver):
+        protocol = "mute"
+
+    with pytest.raises(FieldhandError, match="mute devices have no datapoints"):
+        Mute.check_point("nv 1")

@@ -53,6 +53,25 @@ def test_a_state_that_does_not_exist_is_none(byte: int) -> None:
     assert m.NodeState.of(byte) is None
 
 
+def test_the_sizes_of_tables_are_read_from_the_read_only_structure() -> None:
+    structure = bytearray(0x2F)
+    structure[0x0A], structure[0x16], structure[0x24] = 0x80 | 20, 0xF7, 5
+    sizes = m.TableSizes.from_bytes(bytes(structure[m.TableSizes.OFFSET :][: m.TableSizes.SIZE]))
+    assert sizes == m.TableSizes(addresses=15, variables=20, aliases=5)
+    assert not sizes.more_variables
+    assert m.TableSizes(15, 63, 0).more_variables
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_table_sizes_or_an_answer_error(data: bytes) -> None:
+    try:
+        sizes = m.TableSizes.from_bytes(data)
+    except m.AnswerError:
+        assert len(data) != m.TableSizes.SIZE
+    else:
+        assert sizes.addresses <= 15
+
+
 @given(st.binary(max_size=40))
 def test_any_answer_is_read_refused_or_an_answer_error(apdu: bytes) -> None:
     requests: list[m.Request[m.Response]] = [

@@ -208,6 +208,27 @@ def test_every_command_and_a_device_through_its_life(field: FieldProcess, direct
     again.close()
 
 
+def test_an_image_loaded_over_the_port_is_told_by_its_digest(field: FieldProcess, directory: Path) -> None:
+    field.line(), field.line()
+    uid = uids(field)[0]
+    client = Client(str(directory / "lon0"))
+    client.start()
+
+    def ask(content: str, transaction: int) -> bytes:
+        client.send(request(content, transaction, bytes.fromhex(uid)))
+        return client.message()[-3:-2]  # without the checksum of the packet
+
+    assert ask("6c 03 03", 1) == b"\x2c"
+    assert ask("6e 07 00 02 02 00 41 42", 2) == b"\x2e"
+    assert ask("6e 00 f0 0d 08 00 9f ff ff 12 34 56 04 09", 3) == b"\x2e"
+    device = field.tell("truth")["devices"][0]
+    assert (device["state"], device["program_id"]) == ("applicationless", "9FFFFF1234560409")
+    content = {0x10020: 0x41, 0x10021: 0x42} | dict(enumerate(bytes.fromhex("9fffff1234560409"), 0xF00D))
+    digest = hashlib.sha256(b"".join(at.to_bytes(4, "big") + bytes([content[at]]) for at in sorted(content)))
+    assert device["application_sha256"] == digest.hexdigest()
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("command", "names"),
     [

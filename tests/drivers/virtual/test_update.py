@@ -134,6 +134,15 @@ def test_without_a_commit_the_next_reset_brings_the_old_image_back(tool: Tool, u
     assert tool.ask(COMMIT).startswith("2022" + "04")
 
 
+def test_an_image_switched_to_twice_still_falls_back_to_the_old_one(tool: Tool, update: ImageUpdate) -> None:
+    on_trial(tool)
+    tool.ask(validate(), wait=2)
+    assert tool.ask(switch_over()).startswith("2020" + "00")
+    assert (update.bank, update.image_md5) == (Bank.SECONDARY, hashlib.md5(IMAGE).hexdigest())
+    tool.reset()
+    assert (update.bank, update.image_md5) == (Bank.PRIMARY, None)
+
+
 def test_power_lost_before_the_commit_is_done_brings_the_old_image_back(
     tool: Tool, device: Device, update: ImageUpdate
 ) -> None:
