@@ -196,7 +196,7 @@ def warnings(image: StoredImage, devices: Sequence[Device]) -> list[str]:
         for device in devices
     )
     return [
-        *[f"{others} get another program than they have been made for"] * bool(others),
+        *[f"{others} get another program, or one for an older firmware"] * bool(others),
         *[f"{unknown} not known by model and firmware: they are asked before the first byte is sent"] * bool(unknown),
         "stopping leaves devices without application; Resume Load goes on",
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.engine import jobs
 from core.engine.server import serving
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
@@ -182,3 +183,19 @@ def test_a_replacement_is_of_one_device_by_one_unit(command: str) -> None:
     with pytest.raises(SystemExit) as refused:
         _parser(_common(), "replace").parse_args(command.split())
     assert refused.value.code == Exit.USAGE
+
+
+async def test_cancelling_a_load_says_what_that_leaves_behind(
+    shell: Shell, vav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "PROGRESS_SECONDS", 0.0)
+    await shell.site.furnish("A1")
+    await shell.run("image", "add", str(vav))
+    fake = shell.site.world.device("A1")
+    fake.hang("record 2")
+    job = str((await shell.json("load", "A1", "--image", "VAV.apb", "--yes", "--no-wait"))["job"])
+    await shell.site.hangs(fake)
+    assert "write, 50 %, 0.2 of 0.4 kB" in await shell.text("jobs", "show", job)
+    assert "can leave 1 device without application" in await shell.text("jobs", "cancel", job)
+    fake.let_go()
+    await shell.site.end_of(int(job))

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,26 @@ def test_a_file_that_grows_or_shrinks_while_it_is_read_is_refused(
     monkeypatch.setattr(os, "fstat", looked)
     kind, said = why(file)
     assert (kind, "changes while it is read" in said) == (Kind.FILE, True)
+
+
+def test_a_file_that_is_exchanged_at_the_last_moment_is_neither_waited_for_nor_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, secret = tmp_path / "VAV.apb", tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    really_open = os.open
+    for exchange, said in ((lambda: os.mkfifo(file), "it is a pipe"), (lambda: file.symlink_to(secret), "levels")):
+        file.unlink(missing_ok=True)
+        file.write_bytes(b"abc")
+
+        def opened(path: Path, flags: int, exchange: Callable[[], None] = exchange) -> int:
+            file.unlink()
+            exchange()
+            return really_open(path, flags)
+
+        monkeypatch.setattr(os, "open", opened)
+        kind, reason = why(file)
+        assert (kind, said in reason) == (Kind.FILE, True), reason
 
 
 def test_a_link_is_followed_within_its_own_folder_only(tmp_path: Path) -> None:

@@ -253,7 +253,8 @@ async def test_a_load_that_failed_says_where_and_is_resumed_there_by_another_job
     assert reason(left) == "load of VAV.apb cut off at 50 %: resume load"
 
     fake.fail_at = None
-    assert (await site.do("test", device)).done == 1  # which is not what was cut off
+    assert (await site.do("test", device)).done == 1
+    assert checkpoints(fake)[-1] is None  # that is not what was cut off
     assert (await site.do("resume", device)).done == 1
     assert records(fake) == [0, 1, 2, 3]
     assert fake.loads == [("VAV.apb", True)] * 2

@@ -1,11 +1,12 @@
 """A plan says what would be done, and nothing happens."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from core.actions import BY_NAME, Scope
-from core.models import Pausing
+from core.models import Interrupted, Pausing
 from core.planning import PORT_OVERHEAD_SECONDS, MonitoringPlan, plan
 from drivers.base import NetworkState
 from tests.core.devices import RUNNING, conditions, device
@@ -105,3 +106,19 @@ def test_the_events_of_all_ports_of_the_plan_count() -> None:
 
 def test_an_action_that_leaves_monitoring_alone_says_nothing_of_it() -> None:
     assert plan(WINK, [device()], {}, conditions(events_per_second={"FT": 99.0})).monitoring is None
+
+
+def test_a_replacement_says_how_old_the_configuration_is() -> None:
+    known = replace(conditions(), snapshots={1: 1000.0}, now=1000.0 + 3 * 86_400 + 7200)
+    for seconds, said in ((0, "just now"), (90, "1 minute ago"), (7200, "2 hours ago"), (270_000, "3 days ago")):
+        there = replace(known, now=1000.0 + seconds)
+        (warning,) = plan(BY_NAME["replace"], [device()], {"uid": "B1", "force": False}, there).warnings
+        assert warning.endswith(said)
+
+
+def test_a_load_that_was_cut_off_goes_on_only_while_its_image_is_there() -> None:
+    left = device(application=False, interrupted=Interrupted("load", "VAV.apb", "aa", 34))
+    made = plan(BY_NAME["resume"], [left], {}, conditions())
+    assert made.reasons == [("VAV.apb is not in the repository any more", 1)]
+    restoring = device(interrupted=Interrupted("restore", "", "", 0))
+    assert plan(BY_NAME["resume"], [restoring], {}, conditions()).reasons == [("nothing was cut off", 1)]

@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from typing import Any, Final
 
+import aiosqlite
+
 from core.actions import ACTIONS, Action, Scope
 from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
@@ -15,8 +17,9 @@ from core.models import Job, JobState
 from core.planning import Plan
 from core.rpc import MakePlan, PinPressed, Selection, StartJob
 from core.store import views
+from core.text import printable
 from tui.commands.devices import find
-from tui.commands.jobs import exit_code, outcome_as_json
+from tui.commands.jobs import doing, exit_code, outcome_as_json
 from tui.commands.parsing import Commands
 from tui.commands.session import Session, note, table
 
@@ -162,7 +165,7 @@ async def _wait(session: Session, worker: SocketClient, job_id: int) -> None:
     async with session.store() as db:
         notices = worker.notices()
         while (job := await views.job(db, job_id)).state is JobState.RUNNING:
-            if sys.stderr.isatty() and (now := _progress(job)) != shown:
+            if sys.stderr.isatty() and (now := await _progress(db, job)) != shown:
                 sys.stderr.write(f"\r{now}\x1b[K")
                 shown = now
             try:
@@ -175,7 +178,9 @@ async def _wait(session: Session, worker: SocketClient, job_id: int) -> None:
         sys.stderr.write("\r\x1b[K")
 
 
-def _progress(job: Job) -> str:
+async def _progress(db: aiosqlite.Connection, job: Job) -> str:
+    if job.total == 1 and (tasks := [task for task in await views.tasks(db, job.id) if task.state.open]):
+        return f"{job.title}: {printable(doing(tasks[0]))}"
     return f"{job.title}: {job.ended} of {job.total}, {job.failed} failed"
 
 

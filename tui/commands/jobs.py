@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from core.actions import BY_NAME
 from core.errors import Exit
 from core.models import Job, Task
 from core.rpc import CancelJob, RetryJob
 from core.store import views
+from drivers.base import Capability
 from tui.commands.parsing import Commands
 from tui.commands.session import Session, table
 
@@ -62,9 +64,16 @@ def outcome_as_json(job: Job, tasks: list[Task]) -> dict[str, Any]:
 def outcome_as_text(tasks: list[Task]) -> str:
     """The devices of a job, one a line."""
     rows = (
-        (task.name, task.uid, task.state.value, task.reason or (task.step if task.state.open else "")) for task in tasks
+        (task.name, task.uid, task.state.value, task.reason or (doing(task) if task.state.open else ""))
+        for task in tasks
     )
     return table(rows, ("Device", "UID", "Outcome", "Reason"), "no devices")
+
+
+def doing(task: Task) -> str:
+    """What is being done to a device, and how far it is."""
+    percent = "" if task.percent is None else f"{task.percent} %"
+    return ", ".join(said for said in (task.step, percent, task.detail) if said)
 
 
 def exit_code(job: Job) -> Exit:
@@ -96,9 +105,16 @@ async def _show(arguments: argparse.Namespace, session: Session) -> Exit:
 
 
 async def _cancel(arguments: argparse.Namespace, session: Session) -> Exit:
+    async with session.store() as db:
+        job = await views.job(db, arguments.job)
     async with session.worker() as worker:
         await worker.call(CancelJob(job=arguments.job))
-    session.say(f"job {arguments.job} is being cancelled", {"job": arguments.job})
+    left = job.running if BY_NAME[job.action].capability is Capability.LOAD else 0
+    text = f"job {arguments.job} is being cancelled"
+    if left:
+        devices = "1 device" if left == 1 else f"{left} devices"
+        text += f"; that can leave {devices} without application: 'fieldhand resume' goes on there"
+    session.say(text, {"job": arguments.job, "left_without_application": left})
     return Exit.DONE
 
 
