@@ -103,7 +103,7 @@ PASSES: Final = 3
 """How often everything is sent to a device that has received hardly anything."""
 
 SWITCH_DELAY: Final = 3
-"""Seconds until the device switches over: time to ask again for an answer that was lost."""
+"""Seconds until the device switches over: time to ask again for its answer when that is lost."""
 
 WAKE_MOST: Final = 120.0
 """Seconds beyond those that it names, for a device to come back with its new image."""
@@ -514,7 +514,7 @@ class _Update:
         if answer.result == SwitchResult.DELAY_UNSUPPORTED:
             request = replace(request, delay=0)
             answer = await self._dialogue.ask("switch over", request)
-        if answer.result != OK:
+        if answer.result != OK and not (await self._dialogue.ask("switch over", QueryUpdate())).active:
             raise self._failed("switch over", request.in_words(answer.result))
         return max(answer.action_time, request.delay)
 
@@ -523,12 +523,23 @@ class _Update:
         await asyncio.sleep(seconds)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + WAKE_MOST
-        while not (status := await self._dialogue.ask("wait for it", QueryUpdate())).active:
-            if status.rejection:
-                raise self._failed("switch over", f"the device rejects the image (code {status.rejection})")
-            if loop.time() > give_up:
-                raise self._failed("switch over", "the device goes on with its old image")
+        while True:
+            if await self._is_awake(last=loop.time() > give_up):
+                return
             await asyncio.sleep(PENDING_PAUSE)
+
+    async def _is_awake(self, *, last: bool) -> bool:
+        try:
+            status = await self._dialogue.ask("wait for it", QueryUpdate())
+        except DriverError as error:
+            if error.kind is not Kind.NO_REPLY or last:
+                raise
+            return False
+        if status.rejection and not status.active:
+            raise self._failed("switch over", f"the device rejects the image (code {status.rejection})")
+        if last and not status.active:
+            raise self._failed("switch over", "the device goes on with its old image")
+        return status.active
 
     async def _program_id(self) -> str | None:
         """The program ID of the new image; None where it is kept secret."""
