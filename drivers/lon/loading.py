@@ -26,7 +26,7 @@ from drivers.base import (
     Target,
 )
 from drivers.lon import configuration
-from drivers.lon.dialogue import Dialogue, by_uid
+from drivers.lon.dialogue import Dialogue, by_uid, facts_of, state_in_words
 from drivers.lon.images import FLAGS_OFFSET, PROTECTED, ApplicationImage, Record, RecordKind
 from drivers.lon.management import (
     IDENTITY_SIZE,
@@ -238,7 +238,7 @@ class _Load:
                     yield event
             yield Step("reset", StepClass.IDEMPOTENT)
             status = await self._restart()
-            yield self._facts(status)
+            yield facts_of(status)
             if status.error != CHECKSUM_WRONG:
                 break
             if not self.resumed:
@@ -246,12 +246,12 @@ class _Load:
             self.resumed = False
         yield Step("verify", StepClass.READ)
         if status.state is not self._standing.state:
-            raise self._differs(_in_words(self._standing.state), _in_words(status.state))
+            raise self._differs(self._standing.state.in_words, state_in_words(status))
         request = ReadMemory(MemoryMode.READ_ONLY, PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE)
         found = (await self._dialogue.ask("verify", request)).data
         if found != self._image.program_id:
             raise self._differs(self._image.program_id.hex().upper(), found.hex().upper())
-        yield replace(self._facts(status), program_id=found.hex().upper(), note="; ".join(self._notes))
+        yield replace(facts_of(status), program_id=found.hex().upper(), note="; ".join(self._notes))
 
     async def _begin(self, status: Status) -> AsyncGenerator[StepEvent, None]:
         """Find the record to begin with: the first one, unless everything before is proved to be there.
@@ -419,14 +419,6 @@ class _Load:
                     raise
         return await self._dialogue.ask(step, request)
 
-    def _facts(self, status: Status) -> Facts:
-        state = status.state
-        return Facts(
-            state=NetworkState.PROVISIONED if state is not None and state.configured else NetworkState.UNPROVISIONED,
-            application=None if state is None else state.has_application,
-            marginal=error_in_words(status.error),
-        )
-
     def _incompatible(self, reason: str) -> DriverError:
         return self._error(Kind.INCOMPATIBLE, "check image", reason=reason)
 
@@ -443,7 +435,3 @@ class _Load:
 def _is_without(status: Status) -> bool:
     """Whether it holds no program that could run."""
     return status.state is not None and not status.state.has_application
-
-
-def _in_words(state: NodeState | None) -> str:
-    return "an invalid state" if state is None else state.name.lower().replace("_", " ")

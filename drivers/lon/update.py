@@ -29,7 +29,7 @@ from drivers.base import (
     StepEvent,
     Target,
 )
-from drivers.lon.dialogue import Dialogue, by_uid
+from drivers.lon.dialogue import Dialogue, by_uid, facts_of
 from drivers.lon.management import (
     PROGRAM_ID_OFFSET,
     PROGRAM_ID_SIZE,
@@ -37,7 +37,6 @@ from drivers.lon.management import (
     QueryDomain,
     QueryStatus,
     Status,
-    error_in_words,
 )
 from drivers.lon.packets import Broadcast
 from drivers.lon.transactions import Place, Transactions
@@ -380,7 +379,7 @@ class _Update:
             raise self._failed("commit", Commit().in_words(result))
         yield Step("verify", StepClass.READ)
         status = await self._dialogue.ask("verify", QueryStatus())
-        facts = _facts(status)
+        facts = facts_of(status)
         yield facts
         if self._standing.configured and facts.state is not NetworkState.PROVISIONED:
             raise self._error(Kind.VERIFY_FAILED, "verify", expected="configured", found="unconfigured")
@@ -581,12 +580,3 @@ async def _md5(salt: bytes, image: bytes) -> bytes:
         digest.update(memoryview(image)[at : at + MD5_PIECE])
         await asyncio.sleep(0)
     return digest.digest()
-
-
-def _facts(status: Status) -> Facts:
-    state = status.state
-    return Facts(
-        state=NetworkState.PROVISIONED if state is not None and state.configured else NetworkState.UNPROVISIONED,
-        application=None if state is None else state.has_application,
-        marginal=error_in_words(status.error),
-    )

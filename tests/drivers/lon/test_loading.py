@@ -288,7 +288,13 @@ async def test_a_load_writes_everything_and_leaves_the_device_as_it_was() -> Non
     assert bench.device.writes == WRITES
     assert bench.device.configured_as_before
     assert bench.facts == Facts(
-        state=NetworkState.PROVISIONED, application=True, program_id=PROGRAM_ID.hex().upper(), marginal="", note=""
+        state=NetworkState.PROVISIONED,
+        application=True,
+        program_id=PROGRAM_ID.hex().upper(),
+        marginal="",
+        note="",
+        model=36,
+        firmware=21,
     )
     first = bench.events[1]
     assert isinstance(first, Facts)

@@ -286,7 +286,13 @@ async def test_a_device_gets_its_image_by_neuron_id_and_keeps_its_configuration(
     assert len(site.sent_packets) == PACKETS
     assert {type(packet.destination) for packet in site.sent_packets} == {NeuronId}
     assert events[-1] == Facts(
-        state=NetworkState.PROVISIONED, application=True, program_id=PROGRAM_ID.hex().upper(), marginal="", note=""
+        state=NetworkState.PROVISIONED,
+        application=True,
+        program_id=PROGRAM_ID.hex().upper(),
+        marginal="",
+        note="",
+        model=36,
+        firmware=21,
     )
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.done for event in progress] == sorted(event.done for event in progress)
