@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from core.errors import Kind
-from drivers.base import DriverError, Priority
-from drivers.lon.management import AnswerError, Data, MemoryMode, ReadMemory, Refused, Request, Response
+from drivers.base import DriverError, Facts, NetworkState, Priority
+from drivers.lon.management import (
+    AnswerError,
+    Data,
+    MemoryMode,
+    ReadMemory,
+    Refused,
+    Request,
+    Response,
+    Status,
+    error_in_words,
+)
 from drivers.lon.packets import NeuronId, SubnetNode
 from drivers.lon.transactions import TRIES, Answer, Exchange, Place, Transactions
 
@@ -83,3 +93,26 @@ def by_uid(uid: str) -> Place:
 def at(domain: bytes, subnet: int, node: int) -> Place:
     """A logical address."""
     return Place(SubnetNode(subnet, node), domain)
+
+
+def facts_of(status: Status, note: str | None = None) -> Facts:
+    """What Query Status tells of a device."""
+    state = status.state
+    marginal = error_in_words(status.error)
+    if state is None:
+        marginal = marginal or state_in_words(status)
+    return Facts(
+        state=NetworkState.PROVISIONED if state is not None and state.configured else NetworkState.UNPROVISIONED,
+        application=None if state is None else state.has_application,
+        marginal=marginal,
+        note=note,
+        model=status.model,
+        firmware=status.version,
+    )
+
+
+def state_in_words(status: Status) -> str:
+    """Its state for people, also one that does not exist."""
+    if status.state is None:
+        return f"invalid state {status.state_byte:02X}"
+    return status.state.in_words

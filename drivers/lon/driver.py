@@ -35,7 +35,7 @@ from drivers.base import (
     Target,
 )
 from drivers.lon import configuration, discovery, images, loading, update
-from drivers.lon.dialogue import Dialogue, at, by_uid, exact, unreadable
+from drivers.lon.dialogue import Dialogue, at, by_uid, exact, facts_of, state_in_words, unreadable
 from drivers.lon.discovery import program_id_of, uid_of
 from drivers.lon.interface import NetworkInterface, copy_of
 from drivers.lon.kinds import BY_HAND, of_kind
@@ -65,7 +65,6 @@ from drivers.lon.management import (
     Status,
     UpdateDomain,
     Wink,
-    error_in_words,
 )
 from drivers.lon.packets import ApplicationPdu, Packet, SubnetNode
 from drivers.lon.port import PortUrl
@@ -407,7 +406,7 @@ class LonDriver(Driver):
         yield Step("check status", StepClass.READ)
         status = await dialogue.ask_at_address("check status", QueryStatus())
         if status.state is not NodeState.CONFIGURED:
-            raise _differs("check status", dialogue.uid, "configured, online", _state_in_words(status))
+            raise _differs("check status", dialogue.uid, "configured, online", state_in_words(status))
         yield Step("read back", StepClass.READ)
         request = ReadMemory(MemoryMode.READ_ONLY, 0, NEURON_ID_SIZE)
         answer = await dialogue.ask_at_address("read back", request)
@@ -416,7 +415,7 @@ class LonDriver(Driver):
             raise DriverError(
                 Kind.WRONG_DEVICE, step="read back", device=dialogue.uid, expected=dialogue.uid, found=neuron_id
             )
-        yield dataclasses.replace(_facts(status), program_id=program_id_of(identity.program_id))
+        yield dataclasses.replace(facts_of(status), program_id=program_id_of(identity.program_id))
 
     async def _ask_new(self, dialogue: Dialogue, identity: Identity, step: str, request: Request[Done]) -> None:
         """Change where it belongs. Of a unit that wants a step by hand first, a refusal means that it was not done."""
@@ -440,8 +439,8 @@ class LonDriver(Driver):
         yield Step("check status", StepClass.READ)
         status = await dialogue.ask("check status", QueryStatus())
         if status.state not in (NodeState.UNCONFIGURED, NodeState.APPLICATIONLESS):
-            raise _differs("check status", target.uid, "unconfigured", _state_in_words(status))
-        yield _facts(status)
+            raise _differs("check status", target.uid, "unconfigured", state_in_words(status))
+        yield facts_of(status)
 
     async def _leave_place(self, dialogue: Dialogue, identity: Identity) -> AsyncGenerator[StepEvent, None]:
         if identity.state is not NodeState.APPLICATIONLESS:  # which is unconfigured already, and must stay what it is
@@ -501,8 +500,8 @@ class LonDriver(Driver):
         yield Step("check status", StepClass.READ)
         status = await dialogue.ask("check status", QueryStatus())
         if before is not None and status.state is not before:
-            raise _differs("check status", target.uid, before.in_words, _state_in_words(status))
-        yield _facts(status, note=f"{len(entries)} entries restored" if entries else "nothing differed")
+            raise _differs("check status", target.uid, before.in_words, state_in_words(status))
+        yield facts_of(status, note=f"{len(entries)} entries restored" if entries else "nothing differed")
 
     async def _state_before(self, dialogue: Dialogue, identity: Identity, target: Target) -> NodeState | None:
         """The state that a restore which was cut off took away; None when it did not, or somebody else has been there.
@@ -646,7 +645,7 @@ class LonDriver(Driver):
         if status is None:
             raise FieldhandError(Kind.INVALID, what="count", value=count, reason="it must be at least 1")
         mean = sum(milliseconds) / len(milliseconds)
-        yield _facts(status, note=f"{len(milliseconds)} of {count} answered, {mean:.0f} ms mean{note}")
+        yield facts_of(status, note=f"{len(milliseconds)} of {count} answered, {mean:.0f} ms mean{note}")
 
     async def wink(self, target: Target, *, priority: Priority = Priority.JOB) -> AsyncGenerator[StepEvent, None]:
         """Make it show itself."""
@@ -665,7 +664,7 @@ class LonDriver(Driver):
             yield Step("wait for it", StepClass.READ)
             status = await dialogue.ask("wait for it", QueryStatus())
             if status.reset_cause:
-                yield _facts(status, note="it started anew")
+                yield facts_of(status, note="it started anew")
                 return
         raise _differs("reset", target.uid, "a reset", "none")
 
@@ -689,7 +688,7 @@ class LonDriver(Driver):
                 if error.kind not in (Kind.REFUSED, Kind.INVALID):
                     raise
                 refused.append(point)
-        yield _facts(status, note=f"cannot be polled: {', '.join(refused)}" if refused else None)
+        yield facts_of(status, note=f"cannot be polled: {', '.join(refused)}" if refused else None)
 
     async def _fetch(self, dialogue: Dialogue, place: Place, point: str) -> Reading:
         """The value of a network variable; the answer repeats the index."""
@@ -777,27 +776,6 @@ async def _leave_second_domain(dialogue: Dialogue) -> None:
             await dialogue.ask(step, UpdateDomain(1, UNUSED_DOMAIN))
         elif error.kind is not Kind.REFUSED:
             raise
-
-
-def _facts(status: Status, note: str | None = None) -> Facts:
-    state = status.state
-    marginal = error_in_words(status.error)
-    if state is None:
-        marginal = marginal or _state_in_words(status)
-    return Facts(
-        state=NetworkState.PROVISIONED if state is not None and state.configured else NetworkState.UNPROVISIONED,
-        application=None if state is None else state.has_application,
-        marginal=marginal,
-        note=note,
-        model=status.model,
-        firmware=status.version,
-    )
-
-
-def _state_in_words(status: Status) -> str:
-    if status.state is None:
-        return f"invalid state {status.state_byte:02X}"
-    return status.state.in_words
 
 
 def _differs(step: str, uid: str, expected: str, found: str) -> DriverError:

@@ -26,7 +26,7 @@ from drivers.base import (
     Target,
 )
 from drivers.lon import configuration
-from drivers.lon.dialogue import Dialogue, by_uid
+from drivers.lon.dialogue import Dialogue, by_uid, facts_of, state_in_words
 from drivers.lon.images import FLAGS_OFFSET, PROTECTED, ApplicationImage, Record, RecordKind
 from drivers.lon.management import (
     IDENTITY_SIZE,
@@ -86,8 +86,8 @@ WITHOUT_APPLICATION: Final = Facts(state=NetworkState.UNPROVISIONED, application
 class _Standing:
     """Where a load stands. `state` is that of the device before it began.
 
-    Up to `record` everything is written. `finishing`: the program is whole, so that what remains is done again even
-    if the device has left the applicationless state.
+    Up to `record` everything is written. `finishing`: the program is whole, and the device gets its configuration back
+    and leaves the applicationless state as the last of it.
     """
 
     sha256: str
@@ -212,7 +212,7 @@ class _Load:
         before = self._before
         if before is not None and before.sha256 == self._standing.sha256 and (without or self._done_before(identity)):
             self.resumed = True
-            self._standing = replace(before, record=min(before.record, len(self._image.records)))
+            self._standing = replace(before, record=max(0, min(before.record, len(self._image.records))))
         elif before is not None and without:  # a load of another image left it like this
             self._standing = replace(self._standing, state=before.state)
         elif identity.configured:
@@ -221,7 +221,7 @@ class _Load:
             self._standing = replace(self._standing, state=state)
 
     def _done_before(self, identity: Identity) -> bool:
-        """Whether all was written, so that only configuration and state may be missing."""
+        """Whether a device that has its application again got it by this load."""
         return self._before is not None and self._before.finishing and identity.program_id == self._image.program_id
 
     # -- the load -----------------------------------------------------------------------------------
@@ -229,15 +229,16 @@ class _Load:
     async def run(self, status: Status) -> AsyncGenerator[StepEvent, None]:
         """From the standing that was taken up to the end; once more from the first record if going on was wrong."""
         while True:
-            if not self.resumed or _is_without(status):
+            if not self.resumed or _is_without(status):  # else all was done but the reset and a look at it
                 async for event in self._begin(status):
                     yield event
                 async for event in self._write():
                     yield event
-            async for event in self._finish():
-                yield event
+                async for event in self._finish():
+                    yield event
+            yield Step("reset", StepClass.IDEMPOTENT)
             status = await self._restart()
-            yield self._facts(status)
+            yield facts_of(status)
             if status.error != CHECKSUM_WRONG:
                 break
             if not self.resumed:
@@ -245,12 +246,12 @@ class _Load:
             self.resumed = False
         yield Step("verify", StepClass.READ)
         if status.state is not self._standing.state:
-            raise self._differs(_in_words(self._standing.state), _in_words(status.state))
+            raise self._differs(self._standing.state.in_words, state_in_words(status))
         request = ReadMemory(MemoryMode.READ_ONLY, PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE)
         found = (await self._dialogue.ask("verify", request)).data
         if found != self._image.program_id:
             raise self._differs(self._image.program_id.hex().upper(), found.hex().upper())
-        yield replace(self._facts(status), program_id=found.hex().upper(), note="; ".join(self._notes))
+        yield replace(facts_of(status), program_id=found.hex().upper(), note="; ".join(self._notes))
 
     async def _begin(self, status: Status) -> AsyncGenerator[StepEvent, None]:
         """Find the record to begin with: the first one, unless everything before is proved to be there.
@@ -358,9 +359,9 @@ class _Load:
                 state = NodeState.UNCONFIGURED
                 self._notes.append("its place in the network is lost: provision it")
         self._standing = replace(self._standing, state=state)
+        yield self._standing.to_checkpoint()
         yield Step("state", StepClass.IDEMPOTENT)
         await self._dialogue.ask("state", ChangeState(state))
-        yield Step("reset", StepClass.IDEMPOTENT)
 
     async def _restore(self) -> AsyncGenerator[StepEvent, None]:
         """What the image has wiped out: its place, and for the same program the rest of its configuration."""
@@ -418,14 +419,6 @@ class _Load:
                     raise
         return await self._dialogue.ask(step, request)
 
-    def _facts(self, status: Status) -> Facts:
-        state = status.state
-        return Facts(
-            state=NetworkState.PROVISIONED if state is not None and state.configured else NetworkState.UNPROVISIONED,
-            application=None if state is None else state.has_application,
-            marginal=error_in_words(status.error),
-        )
-
     def _incompatible(self, reason: str) -> DriverError:
         return self._error(Kind.INCOMPATIBLE, "check image", reason=reason)
 
@@ -442,7 +435,3 @@ class _Load:
 def _is_without(status: Status) -> bool:
     """Whether it holds no program that could run."""
     return status.state is not None and not status.state.has_application
-
-
-def _in_words(state: NodeState | None) -> str:
-    return "an invalid state" if state is None else state.name.lower().replace("_", " ")

@@ -29,7 +29,7 @@ from drivers.base import (
     StepEvent,
     Target,
 )
-from drivers.lon.dialogue import Dialogue, by_uid
+from drivers.lon.dialogue import Dialogue, by_uid, facts_of
 from drivers.lon.management import (
     PROGRAM_ID_OFFSET,
     PROGRAM_ID_SIZE,
@@ -37,7 +37,6 @@ from drivers.lon.management import (
     QueryDomain,
     QueryStatus,
     Status,
-    error_in_words,
 )
 from drivers.lon.packets import Broadcast
 from drivers.lon.transactions import Place, Transactions
@@ -103,7 +102,7 @@ PASSES: Final = 3
 """How often everything is sent to a device that has received hardly anything."""
 
 SWITCH_DELAY: Final = 3
-"""Seconds until the device switches over: time to ask again for an answer that was lost."""
+"""Seconds until the device switches over: time to ask again for its answer when that is lost."""
 
 WAKE_MOST: Final = 120.0
 """Seconds beyond those that it names, for a device to come back with its new image."""
@@ -380,7 +379,7 @@ class _Update:
             raise self._failed("commit", Commit().in_words(result))
         yield Step("verify", StepClass.READ)
         status = await self._dialogue.ask("verify", QueryStatus())
-        facts = _facts(status)
+        facts = facts_of(status)
         yield facts
         if self._standing.configured and facts.state is not NetworkState.PROVISIONED:
             raise self._error(Kind.VERIFY_FAILED, "verify", expected="configured", found="unconfigured")
@@ -514,7 +513,7 @@ class _Update:
         if answer.result == SwitchResult.DELAY_UNSUPPORTED:
             request = replace(request, delay=0)
             answer = await self._dialogue.ask("switch over", request)
-        if answer.result != OK:
+        if answer.result != OK and not (await self._dialogue.ask("switch over", QueryUpdate())).active:
             raise self._failed("switch over", request.in_words(answer.result))
         return max(answer.action_time, request.delay)
 
@@ -523,12 +522,23 @@ class _Update:
         await asyncio.sleep(seconds)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + WAKE_MOST
-        while not (status := await self._dialogue.ask("wait for it", QueryUpdate())).active:
-            if status.rejection:
-                raise self._failed("switch over", f"the device rejects the image (code {status.rejection})")
-            if loop.time() > give_up:
-                raise self._failed("switch over", "the device goes on with its old image")
+        while True:
+            if await self._is_awake(last=loop.time() > give_up):
+                return
             await asyncio.sleep(PENDING_PAUSE)
+
+    async def _is_awake(self, *, last: bool) -> bool:
+        try:
+            status = await self._dialogue.ask("wait for it", QueryUpdate())
+        except DriverError as error:
+            if error.kind is not Kind.NO_REPLY or last:
+                raise
+            return False
+        if status.rejection and not status.active:
+            raise self._failed("switch over", f"the device rejects the image (code {status.rejection})")
+        if last and not status.active:
+            raise self._failed("switch over", "the device goes on with its old image")
+        return status.active
 
     async def _program_id(self) -> str | None:
         """The program ID of the new image; None where it is kept secret."""
@@ -570,12 +580,3 @@ async def _md5(salt: bytes, image: bytes) -> bytes:
         digest.update(memoryview(image)[at : at + MD5_PIECE])
         await asyncio.sleep(0)
     return digest.digest()
-
-
-def _facts(status: Status) -> Facts:
-    state = status.state
-    return Facts(
-        state=NetworkState.PROVISIONED if state is not None and state.configured else NetworkState.UNPROVISIONED,
-        application=None if state is None else state.has_application,
-        marginal=error_in_words(status.error),
-    )

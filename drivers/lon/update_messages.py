@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Final, Self
 
-from drivers.lon.management import AnswerError, R_co, Request, success_code
+from drivers.lon.management import AnswerError, Done, R_co, Request, success_code
 
 SESSION_SIZE: Final = 4
 IDENTIFIER_SIZE: Final = 10
@@ -244,7 +244,7 @@ class Init(Expanded[Terms]):
 
 
 @dataclass(frozen=True, slots=True)
-class Packet(Expanded[Result]):
+class Packet(Expanded[Done]):
     """A piece of the image, numbered from 1. Nobody answers it."""
 
     SUB_CODE = 0x1D

@@ -288,7 +288,13 @@ async def test_a_load_writes_everything_and_leaves_the_device_as_it_was() -> Non
     assert bench.device.writes == WRITES
     assert bench.device.configured_as_before
     assert bench.facts == Facts(
-        state=NetworkState.PROVISIONED, application=True, program_id=PROGRAM_ID.hex().upper(), marginal="", note=""
+        state=NetworkState.PROVISIONED,
+        application=True,
+        program_id=PROGRAM_ID.hex().upper(),
+        marginal="",
+        note="",
+        model=36,
+        firmware=21,
     )
     first = bench.events[1]
     assert isinstance(first, Facts)
@@ -300,7 +306,7 @@ async def test_a_checkpoint_comes_before_each_record_and_progress_behind_it() ->
     bench = Bench()
     await bench.load()
     numbers = [event.data["record"] for event in bench.events if isinstance(event, Checkpoint)]
-    assert numbers == [0, *range(len(IMAGE.records)), *[len(IMAGE.records)] * 2]
+    assert numbers == [0, *range(len(IMAGE.records)), *[len(IMAGE.records)] * 3]
     progress = [event for event in bench.events if isinstance(event, Progress)]
     assert [event.done for event in progress] == sorted({event.done for event in progress})
     assert (progress[-1].done, progress[-1].total, progress[-1].unit) == (IMAGE.size, IMAGE.size, "bytes")

@@ -30,7 +30,8 @@ from drivers.lon.images import Record, RecordKind, parse_apb
 from drivers.lon.update import PACKET_SIZE
 
 from .images import build_apb, build_ndl
-from .test_against_virtual_field import Field, events_of, facts_of, field, found_in, opened, provision_all
+from .model import events_of, facts_of
+from .test_against_virtual_field import Field, field, found_in, opened, provision_all
 
 __all__ = ["field"]  # a fixture is found by its name here
 

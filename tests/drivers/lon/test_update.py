@@ -222,7 +222,7 @@ def checkpoint_of(events: list[StepEvent]) -> Checkpoint:
         (m.Commit(), "60 22 01 01000000000000000000"),
     ],
 )
-def test_requests_are_laid_out_as_the_protocol_says(request_: m.Expanded[m.Result], apdu: str) -> None:
+def test_requests_are_laid_out_as_the_protocol_says(request_: m.Expanded[Any], apdu: str) -> None:
     assert request_.to_apdu() == bytes.fromhex(apdu)
 
 
@@ -286,7 +286,13 @@ async def test_a_device_gets_its_image_by_neuron_id_and_keeps_its_configuration(
     assert len(site.sent_packets) == PACKETS
     assert {type(packet.destination) for packet in site.sent_packets} == {NeuronId}
     assert events[-1] == Facts(
-        state=NetworkState.PROVISIONED, application=True, program_id=PROGRAM_ID.hex().upper(), marginal="", note=""
+        state=NetworkState.PROVISIONED,
+        application=True,
+        program_id=PROGRAM_ID.hex().upper(),
+        marginal="",
+        note="",
+        model=36,
+        firmware=21,
     )
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.done for event in progress] == sorted(event.done for event in progress)
@@ -471,6 +477,27 @@ async def test_an_image_that_the_device_rejects_or_never_runs_is_a_failure() -> 
     assert "it failed" in (await Site(broken).fails(broken, Kind.LOAD_FAILED))[0]
     there = Device(1, answers={0x22: [b"\x03\x00\x00"]})
     await Site(there).load(there)
+
+
+@in_no_time
+async def test_a_device_that_had_switched_over_already_when_it_was_asked_again_goes_on() -> None:
+    device = Device(1, answers={0x20: [b"\x06\x00\x00"]}, active=True)
+    await Site(device).load(device)
+    assert device.committed
+
+
+@in_no_time
+async def test_a_device_may_take_a_minute_to_come_back() -> None:
+    device = Device(1)
+    site = Site(device)
+    dialogue = Dialogue(site.transactions, device.uid, Priority.JOB)
+    events: list[StepEvent] = []
+    async for event in update.load(dialogue, Target(device.uid), IMAGE, site.transfers):
+        events.append(event)
+        if isinstance(event, Step) and event.name == "wait for it":
+            device.powered = False
+            asyncio.get_running_loop().call_later(60, setattr, device, "powered", True)
+    assert device.committed
 
 
 @in_no_time
