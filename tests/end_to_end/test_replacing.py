@@ -1,9 +1,11 @@
 """A unit fails, and a new one takes its place: name, group, address and configuration stay."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.installation import FIELDHAND, Field, Installation, eventually
 
 
 def site_of_one(installation: Installation, there: Field) -> tuple[str, str]:
@@ -114,3 +116,74 @@ def test_what_cannot_be_the_new_unit_is_refused(installation: Installation, fiel
         ("123", "'123' is no"),
     ):
         assert said in installation.refusal("replace", first["uid"], "--uid", uid, "--yes", code=2)
+
+
+def test_a_worker_that_dies_while_it_replaces_ends_it_when_it_is_back(
+    installation: Installation, field: Callable[..., Field]
+) -> None:
+    there = field("--lon", "2", "--rate", "unlimited")
+    _, new = site_of_one(installation, there)
+    (before,) = installation.devices()
+    there.command("faults loss=0.5")  # slow enough to be caught in the middle
+    job = installation.json("replace", "AHU-03", "--uid", new, "--yes", "--no-wait")["job"]
+    os.kill(installation.worker(), signal.SIGKILL)
+    eventually(lambda: installation.json("status")["worker"] is None)
+    there.command("faults loss=0")
+
+    installation.run("monitoring")  # which starts another worker
+    assert installation.wait_for_job(job)["done"] == 1
+
+    assert_it_took_the_place(installation, there, before, new)
+
+
+def test_a_module_takes_the_place_when_its_reset_button_was_pressed(
+    installation: Installation, field: Callable[..., Field]
+) -> None:
+    there = field("--lon", "2", "--rate", "unlimited", "--kind", "module")
+    for uid in there.truth():
+        there.command(f"reset {uid}")
+    _, new = site_of_one(installation, there)
+    (before,) = installation.devices()
+
+    plan = installation.json("replace", "AHU-03", "--uid", new, "--dry-run")
+    assert any("reset" in sentence for sentence in plan["by_hand"])
+    assert installation.json("replace", "AHU-03", "--uid", new, "--yes")["done"] == 1
+
+    assert_it_took_the_place(installation, there, before, new)
+
+
+def test_a_module_whose_button_was_not_pressed_says_so_and_nothing_has_changed(
+    installation: Installation, field: Callable[..., Field]
+) -> None:
+    there = field("--lon", "2", "--rate", "unlimited", "--kind", "module")
+    there.command(f"reset {next(iter(there.truth()))}")
+    installation.set_up(there)
+    truth = there.truth()
+    (ready,) = (uid for uid in truth if not truth[uid]["locked"])
+    (locked,) = truth.keys() - {ready}
+    installation.run("remove", locked, "--yes")
+    installation.run("provision", ready, "--yes")
+    before = installation.devices()
+
+    outcome = installation.json("replace", ready, "--uid", locked, "--yes", code=1)
+
+    assert "step by hand" in outcome["tasks"][0]["reason"]
+    assert [(device["uid"], device["address"]) for device in installation.devices()] == [
+        (device["uid"], device["address"]) for device in before
+    ]
+    assert there.truth()[ready]["state"] == "configured"
+
+
+def test_a_configuration_that_was_saved_is_written_back(
+    installation: Installation, field: Callable[..., Field]
+) -> None:
+    there = field("--lon", "2", "--rate", "unlimited")
+    uid, _ = site_of_one(installation, there)
+    said = installation.json("restore", "AHU-03", "--yes", code=1)["tasks"][0]["reason"]
+    assert "none has been saved of this device" in said
+
+    assert installation.json("snapshot", "AHU-03")["done"] == 1
+    saved = installation.json("device", "snapshot", "AHU-03")
+    assert saved["configuration"]["addresses"]
+    assert installation.json("restore", "AHU-03", "--yes")["done"] == 1
+    assert there.truth()[uid]["state"] == "configured"
