@@ -57,7 +57,10 @@ COMMUNICATION: Final[Mapping[int, range]] = {0x20: range(0xF036, 0xF046), 0x24: 
 """Where the parameters of the transceiver lie, by model: FT 5000, FT 6050. A load over the network must leave them
 alone: a device with those of another channel can never be reached again."""
 
+STATE: Final = READ_ONLY + STATE_OFFSET
 STATE_MASK: Final = 7
+APPLICATIONLESS: Final = NodeState.APPLICATIONLESS.value
+"""The only state that an image may write: a device is told its own by a message, when everything is verified."""
 
 
 class ImageError(ValueError):
@@ -277,7 +280,6 @@ NDL_COMPATIBILITY_SIZE: Final = 4
 NDL_EXTENDED_SIZE: Final = 2
 NDL_LINE_LEAST: Final = 5
 """Bytes of a line without data: length, address, type, checksum."""
-NDL_STATE_ADDRESS: Final = READ_ONLY + STATE_OFFSET
 NDL_MEMORY: Final = 0x10000
 """Extended addresses from here on are application memory."""
 NDL_WORDS_END: Final = 0x10000 * WORD
@@ -318,7 +320,7 @@ def parse_ndl(data: bytes) -> ApplicationImage:
     ]
     if not communication:
         raise ImageError("it has no communication parameters, so nobody knows where not to write")
-    final = [line for line in sections[NdlSection.FINAL_STATE] if line.address != NDL_STATE_ADDRESS]
+    final = [line for line in sections[NdlSection.FINAL_STATE] if (line.address, len(line.content)) != (STATE, 1)]
     written = [
         part for one in _ndl_writes([*application, _NDL_SEPARATOR, *final]) for part in _without(one, communication)
     ]
@@ -450,12 +452,6 @@ def _assemble(model: int, firmware: int, build: bytes, placed: Iterable[_Placed]
         raise ImageError(
             f"{placed[0].where}: the first record is not the {PROGRAM_TABLE_SIZE} bytes at {COMPATIBILITY:04X}"
         )
-    state = table.data[READ_ONLY + STATE_OFFSET - COMPATIBILITY]
-    if state & STATE_MASK != NodeState.APPLICATIONLESS:
-        # a device that loses power in the middle of the load would run half a program
-        raise ImageError(
-            f"{placed[0].where}: the state in the first record is {state & STATE_MASK}, not applicationless"
-        )
     for one in placed:
         _check_place(one, COMMUNICATION.get(model, range(0)))
     _check_overlaps(placed)
@@ -482,6 +478,9 @@ def _check_place(placed: _Placed, communication: range) -> None:
         raise ImageError(f"{placed.where}: {len(record.data)} bytes at {record.offset:04X} run past the end of memory")
     if record.start < COMPATIBILITY and record.end > READ_ONLY:
         raise ImageError(f"{placed.where}: it writes over the Neuron ID at {READ_ONLY:04X}")
+    if record.start <= STATE < record.end and record.data[STATE - record.start] & STATE_MASK != APPLICATIONLESS:
+        # it would start the program before all of it is there, and power lost during the load would run half of it
+        raise ImageError(f"{placed.where}: the state it writes at {STATE:04X} is not applicationless")
     if record.start < communication.stop and record.end > communication.start:
         raise ImageError(
             f"{placed.where}: it writes the communication parameters at {communication.start:04X}, after which the "

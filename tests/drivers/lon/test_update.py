@@ -559,15 +559,16 @@ async def test_a_long_transfer_can_be_stopped_at_a_checkpoint_in_it() -> None:
 async def test_what_had_arrived_before_the_cut_is_not_sent_again() -> None:
     device = Device(1)
     site = Site(device)
-    loading = asyncio.create_task(site.load(device))
+    events: list[StepEvent] = []
+    loading = asyncio.create_task(site.load(device, events))
     await site.has_sent(17)
     loading.cancel()
     await asyncio.wait({loading})
     count = len(site.sent_packets)
     await asyncio.sleep(10)
     assert len(site.sent_packets) == count
-    before = update._Standing(IMAGE.sha256, device.session, update.PACKET_SIZE, configured=True, spacing=40)
-    await site.load(device, checkpoint=before.to_checkpoint())
+    checkpoint = checkpoint_of(events)
+    await site.load(device, checkpoint=checkpoint)
     assert device.image == CONTENT
     assert len(site.sent_packets) == PACKETS
 
