@@ -80,4 +80,4 @@ class Operator:
         return self.app.site.message.text if self.app.site.message else ""
 
     def _busy(self, group: str) -> bool:
-        return any(worker.group == group and not worker.is_finished for worker in self.app.workers)
+        return any(worker.group.startswith(group) and not worker.is_finished for worker in self.app.workers)

@@ -5,8 +5,8 @@ from core.rpc import AddDevice, Adopt, Discover, FoundDevice, PinPressed, Search
 from drivers.base import Found
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
-from tui.screens.add_device import AddDeviceDialog
 from tui.screens.discover import DiscoverDialog
+from tui.screens.form import FormDialog
 
 
 def found(*uids: str, known: bool = False) -> tuple[FoundDevice, ...]:
@@ -101,7 +101,7 @@ async def test_what_is_wrong_stands_by_its_field_and_nothing_is_lost(
         name = next(place for place, line in enumerate(lines) if "Boiler 1" in line and "Name" in line)
         assert "taken" in lines[name + 1]
         assert "00D0" in operator.line("│  UID")
-        assert isinstance(operator.app.screen, AddDeviceDialog)
+        assert isinstance(operator.app.screen, FormDialog)
         engine.errors[AddDevice] = FieldhandError(Kind.INVALID_UID, uid="00D0", protocol="LON", reason="too short")
         await operator.press("enter")
         await operator.until(lambda: "too short" in operator.screen())
