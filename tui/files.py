@@ -60,9 +60,10 @@ def entries(folder: Path, beginning: str, suffixes: Collection[str]) -> list[Ent
                 hidden = name.startswith(".") and not beginning
                 if hidden or not name.casefold().startswith(beginning.casefold()):
                     continue
-                is_folder = entry.is_dir()
-                if is_folder or Path(name).suffix.lower() in suffixes:
-                    found.append(Entry(folder / name, is_folder, 0 if is_folder else entry.stat().st_size))
+                if entry.is_dir():
+                    found.append(Entry(folder / name, True, 0))
+                elif entry.is_file() and Path(name).suffix.lower() in suffixes:
+                    found.append(Entry(folder / name, False, entry.stat().st_size))
     except OSError as error:
         raise _refused(folder, error) from error
     found.sort(key=lambda entry: (not entry.folder, entry.path.name.casefold()))

@@ -133,6 +133,8 @@ class FakeEngine:
         default_factory=lambda: ImportReport(rows=0, added=(), known=(), problems=(), seats_short=0)
     )
     search_may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: set[type[Request[Any]]] = field(default_factory=set)
+    _may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     _inboxes: list[asyncio.Queue[Any]] = field(default_factory=list)
 
     @classmethod
@@ -150,6 +152,8 @@ class FakeEngine:
     async def call(self, request: Request[R]) -> R:
         if not isinstance(request, BY_ITSELF):
             self.calls.append(request)
+        if type(request) in self._held:
+            await self._may_go_on.wait()
         if type(request) in self.errors:
             raise self.errors[type(request)]
         answer: Callable[[Any], Any] = getattr(self, f"_{type(request).__name__}")
@@ -169,6 +173,13 @@ class FakeEngine:
     def tell(self, notice: Any) -> None:
         for inbox in self._inboxes:
             inbox.put_nowait(notice)
+
+    def hold(self, kind: type[Request[Any]]) -> None:
+        """Do not answer requests of this kind until `let_go`."""
+        self._held.add(kind)
+
+    def let_go(self) -> None:
+        self._may_go_on.set()
 
     def hang_up(self) -> None:
         self.tell(None)
@@ -219,6 +230,11 @@ class FakeEngine:
             "INSERT INTO snapshot (device_id, uid, program_id, version, document, taken_at)"
             " SELECT id, uid, program_id, 1, '{}', ? FROM device WHERE id = ?",
             values=(at, device),
+        )
+
+    async def cut_off(self, device: int, percent: int) -> None:
+        await self.change(
+            "UPDATE device SET checkpoint = ?, rev = :rev WHERE id = ?", values=(_checkpoint(percent), device)
         )
 
     async def remove(self, *devices: int) -> None:

@@ -42,6 +42,11 @@ class Operator:
     async def type(self, text: str) -> None:
         await self.press(*("space" if char == " " else char for char in text))
 
+    async def paste(self, text: str) -> None:
+        """As a terminal pastes: all at once."""
+        self.app.post_message(events.Paste(text))
+        await self.settled()
+
     async def settled(self) -> None:
         """Idle: nothing under way but what waits for the operator, and the screen painted."""
         await self._processed()

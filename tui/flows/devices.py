@@ -127,10 +127,10 @@ async def import_devices(app: Console) -> None:
         nonlocal text, report
         say("reading…")
         text = await asyncio.to_thread(files.read_text, path)
-        say("trying…")
+        say("checking…")
         report = await app.call(ImportDevices(text=text, port=port, dry_run=True))
 
-    path = await app.push_screen_wait(FileDialog("Import devices", "try it", app.site.folder, LISTS, take))
+    path = await app.push_screen_wait(FileDialog("Import devices", "check it", app.site.folder, LISTS, take))
     if path is None or report is None:
         return
     choice = await app.push_screen_wait(ImportDialog(path.name, report))

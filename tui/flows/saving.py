@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from core.errors import FieldhandError, Kind
 from tui import files
 from tui.console import Console
 from tui.screens.ask import AskDialog, ConfirmDialog
@@ -19,7 +20,7 @@ async def save_text(app: Console, title: str, name: str, text: str) -> None:
         if taken and not await app.push_screen_wait(
             ConfirmDialog(f"Overwrite {path.name}", f"{path} is there already.", "Overwrite 1", "Cancel")
         ):
-            return
+            raise FieldhandError(Kind.FILE, path=str(path), reason="it is there already, and stays as it is")
         await asyncio.to_thread(files.write_text, path, text, overwrite=taken)
         app.site.folder = path.parent
         app.say(f"written to {clean(str(path))}")

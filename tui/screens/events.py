@@ -37,9 +37,9 @@ PAUSE_BETWEEN_READS: Final = 0.3
 COLUMNS = (
     Column("at", "Time", 8, 8),
     Column("port", "Port", 6, 14, drop=5),
-    Column("device", "Device", 14, 40, good=22, grow=1),
+    Column("device", "Device", 14, 40, good=20, grow=2),
     Column("kind", "Kind", 10, 10, drop=4),
-    Column("text", "Event", 20, 200, good=40, grow=2),
+    Column("text", "Event", 20, 200, good=40, grow=1),
 )
 _KINDS: Final = {
     EventKind.POLL: Token.MUTED,
@@ -96,20 +96,21 @@ class EventsView(View):
         self._words = Words()
         self._frozen = False
         self._counts = EventCounts()
+        self._filter = FilterLine(self._counts)
+        self._table = EventTable(COLUMNS)
         self._due = asyncio.Event()
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        table = EventTable(COLUMNS)
-        table.empty = (
+        self._table.empty = (
             (),
             (("    No events yet.", Token.STRONG),),
             (),
             (("    Provisioned devices are polled; what they answer and report is seen here.", Token.MUTED),),
         )
-        yield FilterLine(self._counts)
-        yield TableHead(table)
-        yield table
+        yield self._filter
+        yield TableHead(self._table)
+        yield self._table
 
     def on_mount(self) -> None:
         """Follow the monitoring."""
@@ -118,22 +119,17 @@ class EventsView(View):
     @property
     def table(self) -> EventTable:
         """The list."""
-        return self.query_one(EventTable)
-
-    @property
-    def filter_line(self) -> FilterLine:
-        """The line to filter by."""
-        return self.query_one(FilterLine)
+        return self._table
 
     def keys(self) -> Keys:
         """What the filter takes while it is typed."""
-        if self.filter_line.editing:
+        if self._filter.editing:
             return [("Enter", "keep the filter"), ("Esc", "clear it")]
         return [(key, "go on" if label == "freeze" and self._frozen else label) for key, label in keys_of(self.PLACE)]
 
     def hint(self) -> str:
         """The event under the cursor in full."""
-        event = self.table.current
+        event = self._table.current
         return f"{clean(event.name or event.port)}: {clean(event.text)}" if event else ""
 
     def store_changed(self, change: Change) -> None:
@@ -154,12 +150,12 @@ class EventsView(View):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.filter_line.edit()
+        self._filter.edit()
         self.call_after_refresh(self.post_message, LineTable.Moved())
 
     def action_unfilter(self) -> None:
         """Show everything again."""
-        self.filter_line.set_text("")
+        self._filter.set_text("")
 
     def action_freeze(self) -> None:
         """Hold the list still, or let it go on."""
@@ -170,6 +166,8 @@ class EventsView(View):
         self.post_message(LineTable.Moved())
 
     def _measured(self, notice: Measured) -> None:
+        if notice.last < self._last:
+            self._events.clear()  # a worker that began anew counts from one
         if self.display and notice.last != self._last:
             self._follow()
 
@@ -194,7 +192,7 @@ class EventsView(View):
                 return
             if new:
                 self._events.extend(new)
-                self._show(follow=self.table.cursor >= self.table.count - 1)
+                self._show(follow=self._table.cursor >= self._table.count - 1)
             if len(new) == AT_A_TIME:
                 self._due.set()  # there is more
             await asyncio.sleep(PAUSE_BETWEEN_READS)
@@ -203,7 +201,8 @@ class EventsView(View):
         match = self._words.match
         events = [event for event in self._events if match(event.port, event.name, event.kind.value, event.text)]
         self._counts.shown, self._counts.total = len(events), len(self._events)
-        self.filter_line.update()
-        self.table.show_items(events)
+        self._filter.update()
+        self._table.show_items(events)
         if follow:
-            self.table.move_cursor(len(events) - 1)
+            self._table.move_cursor(len(events) - 1)
+        self.post_message(LineTable.Moved())  # from here: what the table posts on behalf of its parent ends at it

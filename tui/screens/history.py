@@ -56,7 +56,7 @@ class HistoryTable(ListTable[Row]):
                 return ((outcome(task), TASK_TOKENS[task.state]),)
             case column:
                 texts = {
-                    "at": local(task.started_at or job.created_at),
+                    "at": local(task.started_at or job.created_at)[: place.width],  # without seconds where narrow
                     "by": clean(job.operator),
                     "action": clean(job.action),
                     "uid": clean(task.uid),

@@ -70,24 +70,27 @@ class ImagesView(View):
     PLACE = Place.IMAGES
     BINDINGS = bindings(*COMMANDS[Place.IMAGES])
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._table = ImageTable()
+
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        table = ImageTable()
         key, text = Token.KEY, Token.MUTED
-        table.empty = (
+        self._table.empty = (
             (),
             (("    No images yet.", Token.STRONG),),
             (),
             (("    i", key), ("  imports a file: .apb, .ndl, .nx, .nxi", text)),
             (("    L", key), ("  on devices loads one", text)),
         )
-        yield TableHead(table)
-        yield table
+        yield TableHead(self._table)
+        yield self._table
 
     @property
     def table(self) -> ImageTable:
         """The list."""
-        return self.query_one(ImageTable)
+        return self._table
 
     def store_changed(self, change: Change) -> None:
         """Images may have come or gone."""

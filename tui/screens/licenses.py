@@ -86,11 +86,14 @@ class LicensesView(View):
     PLACE = Place.LICENSES
     BINDINGS = bindings(*COMMANDS[Place.LICENSES])
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._table = LicenseTable(COLUMNS)
+
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        table = LicenseTable(COLUMNS)
         key, text = Token.KEY, Token.MUTED
-        table.empty = (
+        self._table.empty = (
             (),
             (("    No licenses yet: no device gets a seat.", Token.STRONG),),
             (),
@@ -98,13 +101,13 @@ class LicensesView(View):
             (("    t", key), ("  accepts licenses signed with a key", text)),
         )
         yield SeatsLine()
-        yield TableHead(table)
-        yield table
+        yield TableHead(self._table)
+        yield self._table
 
     @property
     def table(self) -> LicenseTable:
         """The list."""
-        return self.query_one(LicenseTable)
+        return self._table
 
     def store_changed(self, change: Change) -> None:
         """Seats and licenses may be others."""

@@ -39,8 +39,8 @@ PAUSE_BEFORE_PLAN: Final = 0.15
 
 TARGETS = (
     Column("name", "Device", 16, 40, good=22, grow=1),
-    Column("fits", "Fits", 20, 200, good=40, grow=2),
-    Column("uid", "UID", 12, 12, drop=4),
+    Column("fits", "Fits", 20, 200, good=50, grow=2),
+    Column("uid", "UID", 12, 12, drop=8),
 )
 
 
@@ -97,7 +97,7 @@ class SideTitle(OneLine):
 
     def line(self, width: int) -> Line:
         """The cursor's mark and the words."""
-        here = self._table.has_focus
+        here = self.screen.focused is self._table
         mark = self.app.appearance.glyphs.cursor if here else " "
         text = cut_end(f"{mark} {self.title}", width, self.app.appearance.glyphs.ellipsis)
         return ((text, Token.ACCENT if here else Token.MUTED),)
@@ -151,7 +151,7 @@ class LoadScreen(PushedScreen):
     def hint(self) -> str:
         """What does not fit and why, in full, for the device under the cursor."""
         fit = self._targets.current
-        if not self._targets.has_focus or fit is None:
+        if self.focused is not self._targets or fit is None:
             return ""
         return f"{clean(fit.name)}: {clean(fit.refusal) or 'fits'}"
 
@@ -161,14 +161,15 @@ class LoadScreen(PushedScreen):
 
     @on(LineTable.Moved)
     def _moved(self) -> None:
-        if self._images.has_focus:
+        if self.focused is self._images:
             self._ask()
         self.refresh_keys()
 
     def action_other_list(self) -> None:
         """To the other list."""
-        self.set_focus(self._targets if self._images.has_focus else self._images)
+        self.set_focus(self._targets if self.focused is self._images else self._images)
         self._titles()
+        self.refresh_keys()
 
     def action_load(self, force: bool = False) -> None:
         """Show the plan, then load."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from core.actions import ACTIONS, Action, Scope
 from core.models import Device
@@ -13,11 +14,7 @@ from tui.model.columns import Column
 from tui.screens.pick import Item, PickDialog
 from tui.text import plural
 
-COLUMNS = (
-    Column("title", "Action", 22, 30),
-    Column("key", "Key", 3, 3),
-    Column("offer", "Offered", 12, 60),
-)
+SHORTEST_TITLE: Final = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,8 @@ class Palette(PickDialog[Chosen | Command]):
     """Returns what was chosen: an action on the subject or on all devices, or a command of the place."""
 
     def __init__(self, title: str, scope: Scope | None, devices: Sequence[Device], commands: Sequence[Command]) -> None:
-        super().__init__(title, COLUMNS)
+        titles = [action.title(scope) for action in ACTIONS] if scope is not None else []
+        super().__init__(title, columns([*titles, *(command.title for command in commands)]))
         self._scope = scope
         self._devices = devices
         self._commands = commands
@@ -77,3 +75,13 @@ def _why_none(refusals: Sequence[str | None]) -> str:
     if len(refusals) == 1:
         return counted[0][0] or ""
     return "none: " + ", ".join(f"{count} {reason}" if len(counted) > 1 else f"{reason}" for reason, count in counted)
+
+
+def columns(titles: Sequence[str]) -> Sequence[Column]:
+    """The columns for actions of these titles, none of which is cut where there is room."""
+    longest = max(map(len, titles), default=SHORTEST_TITLE)
+    return (
+        Column("title", "Action", SHORTEST_TITLE, max(longest, SHORTEST_TITLE), good=longest, grow=1),
+        Column("key", "Key", 3, 3),
+        Column("offer", "Offered", 12, 80, good=80, grow=2),
+    )

@@ -22,12 +22,12 @@ from tui.widgets.table import TableHead
 
 COLUMNS = (
     Column("name", "Port", 8, 20, good=10, grow=1),
-    Column("state", "State", 10, 60, good=14, grow=2),
+    Column("state", "State", 10, 60, good=20, grow=2),
     Column("devices", "Devices", 7, 8, right=True),
     Column("rate", "Ev/s", 6, 7, right=True),
     Column("monitoring", "Monitoring", 14, 30, good=18, grow=1),
     Column("protocol", "Protocol", 8, 10, drop=6),
-    Column("url", "URL", 12, 60, good=24, drop=5, grow=3),
+    Column("url", "URL", 12, 60, good=24, drop=7, grow=3),
 )
 _STATES = {
     PortState.OPEN: Token.GOOD,

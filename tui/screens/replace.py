@@ -28,7 +28,7 @@ from tui.theme import TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece
 from tui.widgets.field import Field
 
-LABEL: Final = 15
+LABEL: Final = 17
 FIRST_COLUMN: Final = 28
 """Cells for what the old device has."""
 SCANNED_WITHIN: Final = 0.03
@@ -44,7 +44,7 @@ class Source(StrEnum):
     TYPED = "typed"
     PASTED = "pasted"
     SCANNED = "scanned"
-    PIN = "its service pin was pressed"
+    PIN = "service pin"
 
 
 class UidField(Field):
