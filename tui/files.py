@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from core.errors import FieldhandError, Kind
 from core.models import Device, Job, Task
+from drivers.base import Image
 
 LARGEST_TEXT: Final = 16 * 1024 * 1024
 """Bytes: a list of 100,000 devices fits; whatever is larger is no list of devices, no license and no key."""
@@ -101,8 +102,8 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
 
 def read_image_file(path: Path) -> tuple[str, bytes]:
     """The name and the bytes of an image file; raises FILE or IMAGE."""
-    name, data = import_module("core.images").read_file(path)
-    return name, data
+    image: Image = import_module("core.images").read_file(path)
+    return image.name, image.data
 
 
 def devices_text(devices: Sequence[Device]) -> str:

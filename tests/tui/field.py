@@ -129,9 +129,7 @@ class FakeEngine:
     monitoring: tuple[PortMonitoring, ...] = (PortMonitoring("FT-1", 12.4, ""),)
     events: list[Event] = field(default_factory=list)
     units: dict[str, FoundDevice] = field(default_factory=dict)
-    report: ImportReport = field(
-        default_factory=lambda: ImportReport(rows=0, added=(), known=(), problems=(), seats_short=0)
-    )
+    report: ImportReport = field(default_factory=lambda: report(rows=0))
     search_may_end: asyncio.Event = field(default_factory=asyncio.Event)
     _held: set[type[Request[Any]]] = field(default_factory=set)
     _may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -521,6 +519,12 @@ class FakeEngine:
                 "UPDATE device SET group_id = (SELECT id FROM device_group WHERE name = ?), rev = :rev WHERE id = ?",
                 values=(request.group, device),
             )
+
+
+def report(**found: Any) -> ImportReport:
+    """What an import comes to; of what is not said there is nothing."""
+    nothing = {"added": (), "known": (), "groups": (), "problems": (), "seats_short": 0}
+    return ImportReport.model_validate({**nothing, **found})
 
 
 def _checkpoint(percent: int) -> str:

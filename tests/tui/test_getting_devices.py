@@ -16,13 +16,12 @@ from core.rpc import (
     FoundDevice,
     ImportDevices,
     ImportProblem,
-    ImportReport,
     PinPressed,
     Searching,
 )
 from drivers.base import Found
 from tests.tui.conftest import OpenConsole
-from tests.tui.field import FakeEngine, plant
+from tests.tui.field import FakeEngine, plant, report
 from tui.screens.discover import DiscoverDialog
 from tui.screens.form import FormDialog
 
@@ -50,6 +49,21 @@ async def test_discovery_counts_while_it_searches_and_adopts_what_is_ticked(
         assert [device.found.uid for device in adopt.devices] == ["00D07AAA0002"]
         await operator.up_to_date()
         assert "00D07AAA0002" in operator.screen()
+
+
+async def test_what_was_said_to_be_ignored_is_shown_but_not_ticked(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await engine.add_port()
+    (ignored,) = found("00D07AAA0002")
+    engine.found = (*found("00D07AAA0001"), ignored.model_copy(update={"ignored": True}))
+    async with open_console() as operator:
+        await operator.press("D")
+        await operator.until(lambda: "2 new, 0 known, 1 ticked" in operator.screen())
+        assert "ignored" in operator.line("00D07AAA0002")
+        await operator.press("u", "asterisk", "enter")
+        (adopt,) = engine.called(Adopt)
+        assert [device.found.uid for device in adopt.devices] == ["00D07AAA0001"]
 
 
 async def test_with_several_ports_one_is_chosen_and_a_closed_one_says_why_not(
@@ -181,7 +195,7 @@ async def test_an_import_shows_what_is_wrong_by_line_and_column_and_changes_noth
 ) -> None:
     await plant(engine)
     problem = ImportProblem(line=7, column="UID", reason="'00D0' is no LON UID: too short")
-    engine.report = ImportReport(rows=12, added=("fan",), known=(), problems=(problem,), seats_short=0)
+    engine.report = report(rows=12, added=("fan",), problems=(problem,))
     async with open_console() as operator:
         await operator.press("N")
         await operator.type("plan")
@@ -198,7 +212,7 @@ async def test_an_import_is_done_after_it_was_tried(
     engine: FakeEngine, open_console: OpenConsole, folder: Path, keys: tuple[str, ...], provision: bool
 ) -> None:
     await plant(engine)
-    engine.report = ImportReport(rows=3, added=("a", "b"), known=("c",), problems=(), seats_short=1)
+    engine.report = report(rows=3, added=("a", "b"), known=("c",), seats_short=1)
     async with open_console() as operator:
         await operator.press("N")
         await operator.type("plan")

@@ -86,18 +86,13 @@ class Site:
 
     def refusals(self, action: Action, devices: Sequence[Device]) -> list[str | None]:
         """For each device, why the action is not offered."""
-        circumstances = self._circumstances()
+        circumstances = Circumstances(self.capabilities)
         return [refusal(action, device, circumstances) for device in devices]
 
     def offered(self, action: Action, devices: Sequence[Device]) -> bool:
         """Whether the action is offered on any of them."""
-        circumstances = self._circumstances()
+        circumstances = Circumstances(self.capabilities)
         return any(refusal(action, device, circumstances) is None for device in devices)
-
-    def _circumstances(self) -> Circumstances:
-        """What the console knows of them; whether a port can be worked on is the engine's to say."""
-        absent = self.summary.site.without if self.summary else ()
-        return Circumstances(self.capabilities, absent=frozenset(absent))
 
     def statuses(self) -> dict[str, Counter[Status]]:
         """How many devices of each status are in each group."""

@@ -65,7 +65,7 @@ class PlanDialog(Dialog[Agreed]):
     def body(self) -> Sequence[Widget]:
         """The plan, then the buttons."""
         scroll = VerticalScroll(self._block, can_focus=False)
-        return scroll, PlanKeys(self._plan, self._block.ignores), self._field, Complaint(), self._choices
+        return scroll, PlanKeys(self._plan, self._block.ignores, self._typed), self._field, Complaint(), self._choices
 
     def first(self) -> Widget:
         """The harmless button, or the field for the word."""
@@ -146,7 +146,7 @@ class PlanBlock(Block):
         """The one that was asked for."""
         if self.showing == "devices":
             planned = self._plan.devices
-            return _list([(p.name, p.uid, p.port) for p in planned], width)
+            return _list([(p.name, p.uid, p.port or "record only") for p in planned], width)
         if self.showing == "skipped":
             skipped = self._plan.skipped
             return _list([(s.name, s.uid, s.reason) for s in skipped], width)
@@ -157,9 +157,10 @@ class PlanBlock(Block):
         total = len(plan.devices) + len(plan.skipped)
         ports = ", ".join(clean(port) for port in plan.ports)
         count = f"{len(plan.devices):,} of {plural(total, 'device')}" if plan.skipped else plural(total, "device")
+        how_long = f", about {duration(plan.seconds)} on {ports}" if ports else ", the record only"
         return [
             (),
-            ((count, Token.STRONG), (f", about {duration(plan.seconds)} on {ports}", Token.TEXT)),
+            ((count, Token.STRONG), (how_long, Token.TEXT)),
             (),
         ]
 
@@ -208,9 +209,10 @@ class PlanKeys(Block):
 
     showing = ""
 
-    def __init__(self, plan: Plan, ignores: bool | None) -> None:
+    def __init__(self, plan: Plan, ignores: bool | None, typed: str) -> None:
         super().__init__()
         self._plan = plan
+        self._typed = typed
         self._toggles: list[Piece] = []
         if plan.monitoring is not None and plan.monitoring.asks:
             self._toggles += [("m", Token.KEY), ("  pause monitoring, or not    ", Token.MUTED)]
@@ -227,7 +229,12 @@ class PlanKeys(Block):
                 words = one if count == 1 else f"show the {count:,} {what}"
                 words = "back to the plan" if self.showing == what else words
                 keys += [(key, Token.KEY), (f"  {words}    ", Token.MUTED)]
-        return [(), keys, *([self._toggles] if self._toggles else []), ()]
+        lines: list[Line] = [(), keys]
+        if self._toggles:
+            lines.append(self._toggles)
+        if self._typed:
+            lines.append((("Tab", Token.KEY), ("  from the word to these keys and the buttons", Token.MUTED)))
+        return [*lines, ()]
 
 
 def _fact(label: str, text: str, width: int, token: Token = Token.TEXT) -> list[Line]:

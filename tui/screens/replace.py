@@ -118,7 +118,11 @@ class Comparison(Block):
         if found is not None:
             program, token = found.program_id or "not told", Token.WARNING if self.other_program else Token.GOOD
             program += "  differs" if self.other_program else "  the same" if found.program_id else ""
-        state = "" if found is None else found.state.value if found.application else "no application"
+        state = ""
+        if found is not None and found.application:
+            state = found.state.value if found.state else "not told"
+        elif found is not None:
+            state = "no application"
         return [
             ("UID", old.uid, uid, Token.STRONG if self.typed else Token.ACCENT),
             ("Program ID", old.program_id or "not known", program, token),
