@@ -15,12 +15,13 @@ from textual.widgets import Input
 
 from core.client import EngineClient
 from core.models import Job, JobState
-from core.rpc import Searching
-from tui import flows
+from core.rpc import Measured, PinPressed, ReadMonitoring, Searching
+from core.store import views
 from tui.clock import Clock
-from tui.console import Console
+from tui.console import READ, Console
 from tui.feed import Feed, Reconnect
-from tui.messages import LinkDown, LinkUp, PinSeen, SearchGoesOn, StoreRead
+from tui.flows.jobs import tell_outcome
+from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
 from tui.screens.dialog import Dialog
@@ -31,6 +32,8 @@ from tui.screens.screen import FullScreen
 from tui.text import clean, plural
 from tui.theme import THEME, Appearance
 
+MONITORING = "monitoring"
+"""The worker group of what is asked when connecting."""
 FREEZE_FROM = 2_000
 """Devices from which on the garbage collector is told not to look at them again and again."""
 
@@ -70,6 +73,8 @@ class FieldhandApp(Console):
         self.feed = Feed(client, store, self.post_message, self.clock, reconnect)
         self.store_changed: Signal[Change] = Signal(self, "store changed")
         self.searching: Signal[Searching] = Signal(self, "searching")
+        self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")
+        self.measured: Signal[Measured] = Signal(self, "measured")
         self.line_changed: Signal[None] = Signal(self, "line changed")
         self._watched: set[int] = set()
 
@@ -114,6 +119,8 @@ class FieldhandApp(Console):
         site.groups, site.ports, site.jobs = message.groups, message.ports, message.jobs
         site.summary = message.summary
         change = site.devices.replace(message.rows) if message.whole else site.devices.update(message.rows)
+        if site.devices.remove(message.removed):
+            change = Change(frozenset(), moved=True)
         if not site.loaded:
             site.loaded = True
             change = Change(frozenset(), moved=True)
@@ -136,6 +143,7 @@ class FieldhandApp(Console):
         if was_down:
             self.say("the worker is back")
         self.line_changed.publish(None)
+        self.run_worker(self.guard(self._read_monitoring()), group=MONITORING, exclusive=True)
 
     @on(LinkDown)
     def _link_down(self, message: LinkDown) -> None:
@@ -149,8 +157,20 @@ class FieldhandApp(Console):
     def _search_goes_on(self, message: SearchGoesOn) -> None:
         self.searching.publish(message.notice)
 
+    @on(MonitoringMeasured)
+    def _monitoring_measured(self, message: MonitoringMeasured) -> None:
+        self.site.measured = message.notice
+        self.measured.publish(message.notice)
+        self.line_changed.publish(None)
+
+    async def _read_monitoring(self) -> None:
+        ports = await self.call(ReadMonitoring())
+        last = self.site.measured.last if self.site.measured else 0
+        self.post_message(MonitoringMeasured(Measured(ports=ports, last=last)))
+
     @on(PinSeen)
     def _pin_seen(self, message: PinSeen) -> None:
+        self.pin_seen.publish(message.notice)
         device = message.notice.device
         where = f"service pin on {clean(message.notice.port)}: {device.found.uid}"
         if device.known:
@@ -168,7 +188,7 @@ class FieldhandApp(Console):
         for job in self.site.jobs:
             if job.id in self._watched and job.state is not JobState.RUNNING:
                 self._watched.discard(job.id)
-                self.run_worker(self._guard(flows.tell_outcome(self, job)), group="outcome")
+                self.run_worker(self.guard(tell_outcome(self, job)), group="outcome")
 
     # keys that work everywhere
 
@@ -194,6 +214,13 @@ class FieldhandApp(Console):
         """Help for where the operator is."""
         if isinstance(self.screen, FullScreen) and not isinstance(self.screen, HelpPage):
             self.push_screen(HelpPage(self.screen.place()))
+
+    def show_job(self, job: int) -> None:
+        """Show a job device by device."""
+        self.run_worker(self.guard(self._show_job(job)), group=READ)
+
+    async def _show_job(self, job: int) -> None:
+        self.push_screen(JobScreen(await views.job(self.store, job)))
 
     def show_members(self, group: str) -> None:
         """Go to the Devices view, filtered to a group."""

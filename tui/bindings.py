@@ -21,19 +21,27 @@ class Place(StrEnum):
     DEVICES = "Devices"
     GROUPS = "Groups"
     JOBS = "Jobs"
+    IMAGES = "Images"
+    LICENSES = "Licenses"
+    PORTS = "Ports"
+    EVENTS = "Events"
     JOB = "Job"
     DEVICE = "Device"
+    HISTORY = "History"
+    LOAD = "Load Image"
+    REPLACE = "Replace"
     TEXT = "Text"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What keys do. `label` is for the key line, "" keeps it out of there; `help` for the help page."""
+    """What keys do: `help` for the help page, `label` for the key line, `title` for the palette ("" keeps it out)."""
 
     action: str
     keys: tuple[str, ...]
     help: str
     label: str = ""
+    title: str = ""
 
     def binding(self) -> Binding:
         """As Textual wants it."""
@@ -90,6 +98,12 @@ ON_DEVICES: Final = tuple(
 )
 """The catalogue's actions: on the selected devices, the device, the members of the group."""
 
+EDIT: Final = Command("edit", ("E",), "change what is known of the device", title="Edit")
+HISTORY: Final = Command("history", ("H",), "who did what to it, and what came of it", title="History")
+WINK_ON: Final = Command("wink_on", ("W",), "wink every two seconds until the next key", title="Wink On and On")
+TEST_OFTEN: Final = Command("test_often", ("T",), "test as often as you say, and count", title="Test Many Times")
+PALETTE: Final = Command("palette", ("a", "ctrl+p"), "everything that can be done here")
+
 COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.DEVICES: (
         Command("palette", ("a", "enter", "ctrl+p"), "actions on the selection, or the device", "actions"),
@@ -105,23 +119,56 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("step_back", ("escape",), "clear the filter, then the selection"),
         Command("sort", ("s",), "sort by the next column"),
         Command("reverse", ("S",), "sort the other way round"),
-        Command("details", ("i", "l", "right"), "everything about the device", "details"),
-        Command("assign", ("m",), "put into a group, or take out", "group"),
-        Command("discover", ("D",), "search a port for devices", "discover"),
-        Command("add", ("A",), "add a device by hand"),
+        Command("details", ("i", "l", "right"), "everything about the device", "details", "Details"),
+        Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group"),
+        Command("discover", ("D",), "search a port for devices", "discover", "Discover"),
+        Command("add", ("A",), "add a device by hand", title="Add a Device"),
+        EDIT,
+        WINK_ON,
+        TEST_OFTEN,
+        HISTORY,
+        Command("import", ("N",), "add devices from a CSV file", title="Import Devices"),
+        Command("export", ("O",), "write the selected devices, or all shown, to a CSV file", title="Export Devices"),
     ),
     Place.GROUPS: (
         Command("members", ("enter", "right", "l"), "its devices", "members"),
         Command("palette", ("a", "ctrl+p"), "actions on all devices of the group", "actions"),
         *ON_DEVICES,
-        Command("new", ("n",), "make a group", "new"),
-        Command("rename", ("r",), "rename the group", "rename"),
-        Command("delete", ("x",), "delete the group; its devices stay", "delete"),
+        TEST_OFTEN,
+        Command("new", ("n",), "make a group", "new", "New Group"),
+        Command("rename", ("r",), "rename the group", "rename", "Rename Group"),
+        Command("delete", ("x",), "delete the group; its devices stay", "delete", "Delete Group"),
     ),
     Place.JOBS: (
-        Command("open", ("enter", "right", "l", "i"), "the outcome, device by device", "open"),
-        Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed"),
-        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel"),
+        Command("open", ("enter", "right", "l", "i"), "the outcome, device by device", "open", "Open"),
+        Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed", "Retry Failed"),
+        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", "Cancel"),
+        Command("history", ("H",), "who did what to which device, and what came of it", "history", "History"),
+        PALETTE,
+    ),
+    Place.IMAGES: (
+        Command("details", ("enter", "right", "l"), "everything about the image", "details", "Details"),
+        Command("import", ("i", "n"), "import an image file", "import", "Import Image"),
+        Command("remove", ("x",), "take the image out of the repository", "remove", "Remove Image"),
+        PALETTE,
+    ),
+    Place.LICENSES: (
+        Command("add", ("n",), "add a license file", "add license", "Add License"),
+        Command("trust", ("t",), "accept licenses signed with a key, by its file", "trust key", "Trust Key"),
+        PALETTE,
+    ),
+    Place.PORTS: (
+        Command("pause", ("space", "p"), "pause the monitoring of the port, or resume it", "pause", "Pause or Resume"),
+        Command("pause_all", ("P",), "pause the monitoring of all ports, or resume it", "all", "Pause or Resume All"),
+        Command("add", ("n",), "add a port", "add port", "Add Port"),
+        Command("remove", ("x",), "forget the port, when it has no devices", "remove", "Remove Port"),
+        PALETTE,
+    ),
+    Place.EVENTS: (
+        Command("freeze", ("f", "space"), "hold the list still, or let it go on", "freeze", "Freeze"),
+        Command("filter", ("slash",), "only events with all of these words", "filter", "Filter"),
+        Command("unfilter", ("escape",), "clear the filter"),
+        PALETTE,
     ),
     Place.JOB: (
         Command("details", ("enter", "i", "right", "l"), "everything about the device", "device"),
@@ -129,7 +176,23 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed"),
         Command("cancel", ("x",), "stop the job at the next step of each device", "cancel"),
     ),
-    Place.DEVICE: ON_DEVICES,
+    Place.DEVICE: (*ON_DEVICES, EDIT, WINK_ON, TEST_OFTEN, HISTORY, PALETTE),
+    Place.HISTORY: (
+        Command("open", ("enter", "i"), "the job, device by device", "job"),
+        Command("filter", ("slash",), "only lines with all of these words", "filter"),
+        Command("export", ("e", "O"), "write what is shown to a CSV file", "export"),
+    ),
+    Place.LOAD: (
+        Command("load", ("enter",), "load the image where it fits, after showing the plan", "load"),
+        Command("load(True)", ("F",), "load it also where it is made for another program", "load with force"),
+        Command("import", ("i", "n"), "import an image file", "import"),
+        Command("other_list", ("tab", "shift+tab"), "to the other list", "other list"),
+    ),
+    Place.REPLACE: (
+        Command("next", ("enter",), "ask the new unit, then step by step"),
+        Command("wink('new')", ("ctrl+n",), "wink at the new unit", "wink at new"),
+        Command("wink('old')", ("ctrl+o",), "wink at the old device", "wink at old"),
+    ),
     Place.TEXT: (),
 }
 
@@ -137,6 +200,10 @@ VIEWS: Final = (
     Command("view('devices')", ("1",), "Devices"),
     Command("view('groups')", ("2",), "Groups"),
     Command("view('jobs')", ("3",), "Jobs"),
+    Command("view('images')", ("4",), "Images"),
+    Command("view('licenses')", ("5",), "Licenses"),
+    Command("view('ports')", ("6",), "Ports"),
+    Command("view('events')", ("7",), "Events"),
     Command("next_view", ("tab",), "next view"),
 )
 
@@ -148,6 +215,10 @@ EVERYWHERE: Final = (
 BACK: Final = Command("back", ("escape", "q", "left", "h"), "back", "back")
 QUIT: Final = Command("app.quit", ("q",), "quit; jobs go on")
 INTERRUPT: Final = Command("app.quit", ("ctrl+c",), "quit; jobs go on")
+
+
+ON_TOP: Final = frozenset({Place.JOB, Place.DEVICE, Place.HISTORY, Place.LOAD, Place.REPLACE, Place.TEXT})
+"""Screens that lie on the views and are closed to go back."""
 
 
 def bindings(*commands: Command) -> list[BindingType]:
@@ -164,6 +235,6 @@ def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
     if any(command in ON_DEVICES for command in COMMANDS[place]):
         chapters.append(("Actions", ON_DEVICES))
     chapters.append(("Lists", MOVES))
-    on_top = place in (Place.JOB, Place.DEVICE, Place.TEXT)
+    on_top = place in ON_TOP
     chapters.append(("Everywhere", (*((BACK,) if on_top else (*VIEWS, QUIT)), *EVERYWHERE, INTERRUPT)))
     return chapters

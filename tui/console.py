@@ -12,7 +12,7 @@ from textual.signal import Signal
 
 from core.client import EngineClient
 from core.errors import FieldhandError, Kind
-from core.rpc import Request, Searching
+from core.rpc import Measured, PinPressed, Request, Searching
 from tui.clock import Clock
 from tui.model.devices import Change
 from tui.model.site import Said, Site
@@ -38,6 +38,10 @@ class Console(App[None], inherit_bindings=False):
     """The store was read; the lists are up to date."""
     searching: Signal[Searching]
     """A search of a port tells how far it is."""
+    pin_seen: Signal[PinPressed]
+    """A service pin was pressed."""
+    measured: Signal[Measured]
+    """The monitoring of the ports was measured."""
     line_changed: Signal[None]
     """What the top line or the message line shows has changed."""
 
@@ -58,7 +62,7 @@ class Console(App[None], inherit_bindings=False):
             flow.close()
             self.say("one moment: the last request is still under way")
             return
-        self.run_worker(self._guard(flow), group=FLOW)
+        self.run_worker(self.guard(flow), group=FLOW)
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Tell the operator: on the message line until the next key, and in the history."""
@@ -66,7 +70,8 @@ class Console(App[None], inherit_bindings=False):
         self.site.said.append(self.site.message)
         self.line_changed.publish(None)
 
-    async def _guard(self, flow: Coroutine[Any, Any, None]) -> None:
+    async def guard(self, flow: Coroutine[Any, Any, None]) -> None:
+        """Run it; its errors go to the message line."""
         try:
             await flow
         except FieldhandError as error:
@@ -75,6 +80,10 @@ class Console(App[None], inherit_bindings=False):
     @abstractmethod
     def watch_job(self, job: int) -> None:
         """Say how this job ends, when it does."""
+
+    @abstractmethod
+    def show_job(self, job: int) -> None:
+        """Show a job device by device."""
 
     @abstractmethod
     def show_members(self, group: str) -> None:

@@ -49,7 +49,6 @@ class Feed:
         self._clock = clock
         self._reconnect = reconnect
         self._revision = 0
-        self._known: set[int] = set()
         self._group_names: frozenset[str] = frozenset()
         self._dirty = asyncio.Event()
 
@@ -119,12 +118,11 @@ class Feed:
         groups = await views.groups(db)
         names = frozenset(group.name for group in groups)
         whole = self._revision == 0 or not self._group_names <= names
-        rows = await _rows(db, 0 if whole else self._revision)
-        if not whole and len(self._known | {row.device.id for row in rows}) != summary.devices:
-            whole, rows = True, await _rows(db, 0)  # some were removed, which leaves no row to tell it
-        self._known = {row.device.id for row in rows} | (set() if whole else self._known)
+        since = 0 if whole else self._revision
+        rows = await _rows(db, since)
+        removed = await views.removed(db, since)  # after the rows: what is gone by now is not shown again
         self._revision, self._group_names = summary.rev, names
-        return StoreRead(rows, whole, groups, await views.ports(db), await views.jobs(db), summary)
+        return StoreRead(rows, removed, whole, groups, await views.ports(db), await views.jobs(db), summary)
 
     async def _connect_again(self, reconnect: Reconnect) -> None:
         while True:

@@ -14,9 +14,10 @@ from tui.model.devices import Row
 
 @dataclass(eq=False)
 class StoreRead(Message):
-    """The store was read. `whole`: the rows are all there are, not only what changed."""
+    """The store was read. `removed`: devices that are gone. `whole`: the rows are all there are, not only changes."""
 
     rows: Sequence[Row]
+    removed: Sequence[int]
     whole: bool
     groups: Sequence[Group]
     ports: Sequence[Port]
@@ -54,9 +55,12 @@ class PinSeen(Message):
     notice: PinPressed
 
 
+@dataclass(eq=False)
 class MonitoringMeasured(Message):
     """How many events a second there are, and what is paused."""
 
-    def __init__(self, notice: Measured) -> None:
-        super().__init__()
-        self.notice = notice
+    notice: Measured
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest counts."""
+        return isinstance(message, MonitoringMeasured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -11,6 +12,7 @@ from rich.cells import cell_len, chop_cells
 from core.text import printable
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+KILO: Final = 1000
 JUST_NOW: Final = 10.0
 """Seconds up to which a thing was seen "now"."""
 _DIGITS = re.compile(r"[0-9]+")
@@ -86,6 +88,23 @@ def exact(seconds: float) -> str:
     if seconds < MINUTE:
         return f"{seconds:.1f} s"
     return f"{int(seconds // MINUTE)} m {int(seconds % MINUTE):02d} s"
+
+
+def size(count: int) -> str:
+    """Bytes, compact: 812 B, 48.7 kB, 1.2 MB."""
+    if count < KILO:
+        return f"{count} B"
+    return f"{count / KILO:.1f} kB" if count < KILO * KILO else f"{count / KILO / KILO:.1f} MB"
+
+
+def day(seconds: float) -> str:
+    """A date: 2027-01-15 (UTC)."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def local(seconds: float) -> str:
+    """A time as the clock on the wall shows it: 2027-01-15 08:00:00."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def plural(count: int, one: str, many: str = "") -> str:

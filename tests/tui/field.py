@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -14,28 +16,42 @@ import aiosqlite
 from core.actions import BY_NAME
 from core.errors import FieldhandError, Kind
 from core.lifecycle import Circumstances
-from core.models import Device, TaskState
+from core.models import Device, Event, License, Port, PortMonitoring, PortState, StoredImage, TaskState
 from core.planning import Conditions, Plan, plan
 from core.rpc import (
     Acknowledge,
     AddDevice,
     AddGroup,
+    AddImage,
+    AddLicense,
+    AddPort,
     Adopt,
+    AnyNotice,
     AssignGroup,
     CancelJob,
     Discover,
+    EditDevice,
     FoundDevice,
     Greeting,
+    IdentifyUnit,
+    ImportDevices,
+    ImportReport,
     MakePlan,
-    PinPressed,
+    Measured,
+    PauseMonitoring,
+    ReadEvents,
+    ReadMonitoring,
     RemoveGroup,
+    RemoveImage,
+    RemovePort,
     RenameGroup,
     Request,
     RetryJob,
-    Searching,
     Selection,
     StartJob,
     StoreChanged,
+    TrustKey,
+    WinkUnit,
 )
 from core.store import views
 from core.store.database import Transaction, Writer, open_reader, open_writer
@@ -45,6 +61,9 @@ from tui.clock import Clock
 R = TypeVar("R")
 NOW = 1_800_000_000.0
 CAPABILITIES = {"lon": frozenset(Capability)}
+
+BY_ITSELF = (ReadMonitoring, ReadEvents)
+"""What the console asks without anybody at the keyboard; not among the calls."""
 
 
 class StillClock(Clock):
@@ -80,6 +99,11 @@ class Spec:
     seen: float | None = 3.0
     failure: str | None = None
     port: str = "FT-1"
+    type: str = ""
+    location: str = ""
+    points: tuple[str, ...] = ()
+    interrupted: int | None = None
+    program_id: str = "9FFFFF0501840450"
 
 
 def ok(name: str, address: str, **more: Any) -> Spec:
@@ -100,7 +124,15 @@ class FakeEngine:
     calls: list[Request[Any]] = field(default_factory=list)
     found: tuple[FoundDevice, ...] = ()
     errors: dict[type[Request[Any]], FieldhandError] = field(default_factory=dict)
+    adjust: Callable[[Plan], Plan] = field(default=lambda plan: plan)
+    """What the engine's rules would make of a plan beyond what `core.planning` knows."""
+    monitoring: tuple[PortMonitoring, ...] = (PortMonitoring("FT-1", 12.4, ""),)
+    events: list[Event] = field(default_factory=list)
+    units: dict[str, FoundDevice] = field(default_factory=dict)
+    report: ImportReport = field(default_factory=lambda: report(rows=0))
     search_may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: set[type[Request[Any]]] = field(default_factory=set)
+    _may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     _inboxes: list[asyncio.Queue[Any]] = field(default_factory=list)
 
     @classmethod
@@ -116,13 +148,16 @@ class FakeEngine:
     # the EngineClient
 
     async def call(self, request: Request[R]) -> R:
-        self.calls.append(request)
+        if not isinstance(request, BY_ITSELF):
+            self.calls.append(request)
+        if type(request) in self._held:
+            await self._may_go_on.wait()
         if type(request) in self.errors:
             raise self.errors[type(request)]
         answer: Callable[[Any], Any] = getattr(self, f"_{type(request).__name__}")
         return cast(R, await answer(request))
 
-    async def notices(self) -> AsyncIterator[StoreChanged | Searching | PinPressed]:
+    async def notices(self) -> AsyncIterator[AnyNotice]:
         inbox: asyncio.Queue[Any] = asyncio.Queue()
         self._inboxes.append(inbox)
         while (notice := await inbox.get()) is not None:
@@ -136,6 +171,13 @@ class FakeEngine:
     def tell(self, notice: Any) -> None:
         for inbox in self._inboxes:
             inbox.put_nowait(notice)
+
+    def hold(self, kind: type[Request[Any]]) -> None:
+        """Do not answer requests of this kind until `let_go`."""
+        self._held.add(kind)
+
+    def let_go(self) -> None:
+        self._may_go_on.set()
 
     def hang_up(self) -> None:
         self.tell(None)
@@ -172,6 +214,40 @@ class FakeEngine:
             values=(seats,),
         )
 
+    async def add_image(self, name: str, program_id: str | None = "9FFFFF0501840450", size: int = 48_700) -> str:
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        await self.change(
+            "INSERT INTO image (sha256, name, protocol, type, program_id, model, firmware, opaque, size, added_at,"
+            " added_by, rev) VALUES (?, ?, 'lon', ?, ?, 50, NULL, ?, ?, ?, 'ada', :rev)",
+            values=(sha256, name, name.rpartition(".")[2], program_id, program_id is None, size, NOW - 7200),
+        )
+        return sha256
+
+    async def add_snapshot(self, device: int, at: float = NOW - 3 * 3600) -> None:
+        await self.change(
+            "INSERT INTO snapshot (device_id, uid, program_id, version, document, taken_at)"
+            " SELECT id, uid, program_id, 1, '{}', ? FROM device WHERE id = ?",
+            values=(at, device),
+        )
+
+    async def cut_off(self, device: int, percent: int) -> None:
+        await self.change(
+            "UPDATE device SET checkpoint = ?, rev = :rev WHERE id = ?", values=(_checkpoint(percent), device)
+        )
+
+    async def remove(self, *devices: int) -> None:
+        """As the engine removes: the record goes, and what is left says so."""
+        for device in devices:
+            await self.change(
+                f"DELETE FROM device WHERE id = {device}",
+                f"INSERT INTO removed (device_id, rev) VALUES ({device}, :rev)",
+            )
+
+    def measure(self, *events: Event) -> None:
+        """These events come, and it is told that they did."""
+        self.events += events
+        self.tell(Measured(ports=self.monitoring, last=self.events[-1].number if self.events else 0))
+
     async def add_group(self, name: str) -> None:
         await self.change("INSERT INTO device_group (name, rev) VALUES (?, :rev)", values=(name,))
 
@@ -192,14 +268,15 @@ class FakeEngine:
             parts = json.dumps({"subnet": int(subnet), "node": int(node)})
         cursor = await db.execute(
             "INSERT INTO device (name, uid, protocol, port_id, group_id, program_id, state, ours, application, health,"
-            " licensed, marginal, address_text, address_parts, seen_at, created_at, rev)"
-            " VALUES (?, ?, 'lon', (SELECT id FROM port WHERE name = ?), (SELECT id FROM device_group WHERE name = ?),"
-            " '9FFFFF0501840450', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " licensed, marginal, address_text, address_parts, seen_at, created_at, type, location, points, checkpoint,"
+            " rev) VALUES (?, ?, 'lon', (SELECT id FROM port WHERE name = ?),"
+            " (SELECT id FROM device_group WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 spec.name,
                 spec.uid or f"00D0711{0x50900 + count * 7:05X}",
                 spec.port,
                 spec.group,
+                spec.program_id,
                 spec.state,
                 spec.ours,
                 spec.application,
@@ -210,6 +287,10 @@ class FakeEngine:
                 parts,
                 NOW - spec.seen if spec.seen is not None else None,
                 NOW - 86400,
+                spec.type,
+                spec.location,
+                json.dumps(spec.points),
+                None if spec.interrupted is None else _checkpoint(spec.interrupted),
                 transaction.rev,
             ),
         )
@@ -295,9 +376,12 @@ class FakeEngine:
             await db.close()
         subject = f"group {request.selection.group}" if request.selection.group else ""
         conditions = Conditions(Circumstances(CAPABILITIES), {("lon", request.action): 0.12}, seats)
-        return plan(BY_NAME[request.action], devices, {}, conditions, request.selection.scope, subject)
+        made = plan(BY_NAME[request.action], devices, request.parameters, conditions, request.selection.scope, subject)
+        return self.adjust(made)
 
     async def _devices(self, db: aiosqlite.Connection, selection: Selection) -> list[Device]:
+        if selection.group is None and selection.devices is None:
+            return await views.devices(db)
         if selection.group is not None:
             return await views.devices_of_group(db, selection.group)
         return await views.devices_by_id(db, selection.devices or ())
@@ -340,8 +424,71 @@ class FakeEngine:
                     raise FieldhandError(Kind.DUPLICATE_NAME, name=request.name, what="device")
         finally:
             await db.close()
-        (device_id,) = await self.add(Spec(request.name, uid=request.uid, port=request.port, group=request.group))
+        (device_id,) = await self.add(
+            Spec(
+                request.name,
+                uid=request.uid,
+                port=request.port,
+                group=request.group,
+                type=request.type,
+                location=request.location,
+            )
+        )
         return device_id
+
+    async def _EditDevice(self, request: EditDevice) -> None:
+        for column in ("name", "uid", "type", "location"):
+            value = getattr(request, column)
+            if value is not None:
+                await self.change(
+                    f"UPDATE device SET {column} = ?, rev = :rev WHERE id = {request.device}", values=(value,)
+                )
+
+    async def _IdentifyUnit(self, request: IdentifyUnit) -> FoundDevice:
+        if request.uid not in self.units:
+            raise FieldhandError(Kind.NO_REPLY, step="query status", attempts=4)
+        return self.units[request.uid]
+
+    async def _WinkUnit(self, request: WinkUnit) -> None:
+        return
+
+    async def _ImportDevices(self, request: ImportDevices) -> ImportReport:
+        return self.report
+
+    async def _AddImage(self, request: AddImage) -> StoredImage:
+        await self.add_image(request.name, size=len(base64.b64decode(request.data)))
+        db = await self._read()
+        try:
+            return await views.image(db, request.name)
+        finally:
+            await db.close()
+
+    async def _RemoveImage(self, request: RemoveImage) -> None:
+        await self.change("DELETE FROM image WHERE sha256 = ?", values=(request.image,))
+
+    async def _AddLicense(self, request: AddLicense) -> License:
+        await self.add_license(200)
+        return License("l", 200, None, NOW, None, "k", NOW, "ada")
+
+    async def _TrustKey(self, request: TrustKey) -> str:
+        return "k-1"
+
+    async def _AddPort(self, request: AddPort) -> Port:
+        await self.add_port(request.name)
+        return Port(1, request.name, request.url, "lon", PortState.OPEN, "", 0, 1)
+
+    async def _RemovePort(self, request: RemovePort) -> None:
+        await self.change("DELETE FROM port WHERE name = ?", values=(request.port,))
+
+    async def _PauseMonitoring(self, request: PauseMonitoring) -> None:
+        where = "" if request.port is None else f" WHERE name = '{request.port}'"
+        await self.change(f"UPDATE port SET paused = {int(request.paused)}, rev = :rev{where}")
+
+    async def _ReadMonitoring(self, request: ReadMonitoring) -> tuple[PortMonitoring, ...]:
+        return self.monitoring
+
+    async def _ReadEvents(self, request: ReadEvents) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.number > request.since)[: request.limit]
 
     async def _AddGroup(self, request: AddGroup) -> None:
         db = await self._read()
@@ -372,6 +519,16 @@ class FakeEngine:
                 "UPDATE device SET group_id = (SELECT id FROM device_group WHERE name = ?), rev = :rev WHERE id = ?",
                 values=(request.group, device),
             )
+
+
+def report(**found: Any) -> ImportReport:
+    """What an import comes to; of what is not said there is nothing."""
+    nothing = {"added": (), "known": (), "groups": (), "problems": (), "seats_short": 0}
+    return ImportReport.model_validate({**nothing, **found})
+
+
+def _checkpoint(percent: int) -> str:
+    return json.dumps({"action": "load", "image": "fan.apb", "sha256": "ab" * 32, "percent": percent})
 
 
 async def plant(engine: FakeEngine) -> None:

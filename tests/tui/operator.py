@@ -42,6 +42,11 @@ class Operator:
     async def type(self, text: str) -> None:
         await self.press(*("space" if char == " " else char for char in text))
 
+    async def paste(self, text: str) -> None:
+        """As a terminal pastes: all at once."""
+        self.app.post_message(events.Paste(text))
+        await self.settled()
+
     async def settled(self) -> None:
         """Idle: nothing under way but what waits for the operator, and the screen painted."""
         await self._processed()
@@ -80,4 +85,4 @@ class Operator:
         return self.app.site.message.text if self.app.site.message else ""
 
     def _busy(self, group: str) -> bool:
-        return any(worker.group == group and not worker.is_finished for worker in self.app.workers)
+        return any(worker.group.startswith(group) and not worker.is_finished for worker in self.app.workers)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from core.actions import ACTIONS, Action, Scope
+from core.actions import ACTIONS, BY_NAME, Action, LoadParameters, ReplaceParameters, Scope
 from core.rpc import MakePlan, Selection, StartJob
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, Spec, ok, plant
 from tui.screens.palette import Palette
 from tui.screens.plan import PlanDialog
 
-every_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+SCREENS = {LoadParameters, ReplaceParameters}
+"""Parameters that are asked for on a screen of their own, which has its own tests."""
+
+
+def each(*actions: Action) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("action", actions, ids=lambda action: action.name)
+
+
+every_action = each(*ACTIONS)
+every_planned_action = each(*(action for action in ACTIONS if action.parameters not in SCREENS))
+every_action_on_many = each(*(action for action in ACTIONS if Scope.SELECTED in action.scopes))
 
 
 async def one_of_each(engine: FakeEngine) -> None:
-    """Not provisioned, provisioned, and elsewhere: every action is offered on one of them."""
+    """Not provisioned, provisioned, elsewhere, and cut off: every action is offered on one of them."""
     await engine.add_port()
     await engine.add_license(10)
     await engine.add_group("roof")
@@ -23,11 +33,11 @@ async def one_of_each(engine: FakeEngine) -> None:
         Spec("a", group="roof"),
         ok("b", "1/1", group="roof"),
         ok("c", "7/2", group="roof", ours=False),
-        ok("d", "1/2", group="roof"),
+        ok("d", "1/2", group="roof", interrupted=40),
     )
 
 
-@every_action
+@every_planned_action
 async def test_the_key_of_an_action_plans_it_for_the_selection(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
@@ -45,7 +55,7 @@ async def test_the_key_of_an_action_plans_it_for_the_selection(
         assert set(start.selection.devices) <= {1, 2, 3, 4}
 
 
-@every_action
+@every_action_on_many
 async def test_the_palette_has_every_action_with_its_key_and_for_how_many(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
@@ -57,7 +67,7 @@ async def test_the_palette_has_every_action_with_its_key_and_for_how_many(
         assert "of 4" in line
 
 
-@every_action
+@every_planned_action
 async def test_the_palette_finds_an_action_by_typing_and_starts_it(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
@@ -69,7 +79,7 @@ async def test_the_palette_finds_an_action_by_typing_and_starts_it(
         assert [plan.action for plan in engine.called(MakePlan)] == [action.name]
 
 
-@every_action
+@every_planned_action
 async def test_the_key_of_an_action_plans_it_for_all_devices_of_a_group(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
@@ -89,7 +99,7 @@ async def test_the_key_line_offers_an_action_only_where_the_device_does(
     engine: FakeEngine, open_console: OpenConsole, action: Action
 ) -> None:
     await one_of_each(engine)
-    async with open_console((120, 24)) as operator:
+    async with open_console((240, 24)) as operator:
         for _ in range(4):
             device = operator.devices.current
             assert device is not None
@@ -151,3 +161,42 @@ async def test_the_selection_is_meant_and_not_the_cursor(engine: FakeEngine, ope
     async with open_console() as operator:
         await operator.press("space", "j", "j", "t")
         assert [start.selection.devices for start in engine.called(StartJob)] == [(1,)]
+
+
+async def test_the_palette_of_one_device_has_what_is_for_one_device_only(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await one_of_each(engine)
+    async with open_console() as operator:
+        await operator.press("j", "a")
+        assert BY_NAME["replace"].help[:20] in operator.line("Replace")
+        await operator.press("escape", "asterisk", "c")
+        assert operator.message == "Replace is for one device at a time, and 4 devices is meant"
+
+
+async def test_the_palette_starts_an_action_on_all_devices_of_the_site(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await one_of_each(engine)
+    async with open_console() as operator:
+        await operator.press("a")
+        await operator.type("test all")
+        await operator.press("enter")
+        assert [plan.selection for plan in engine.called(MakePlan)] == [Selection()]
+        assert "4 devices" in operator.screen()
+
+
+@pytest.mark.parametrize(
+    ("keys", "command"),
+    [((), "Edit"), ((), "Export Devices"), (("2",), "Rename Group"), (("3",), "History"), (("6",), "Add Port")],
+)
+async def test_the_palette_has_the_commands_of_the_place_too(
+    engine: FakeEngine, open_console: OpenConsole, keys: tuple[str, ...], command: str
+) -> None:
+    await one_of_each(engine)
+    async with open_console() as operator:
+        await operator.press(*keys, "ctrl+p")
+        await operator.type(command)
+        assert operator.line(command)
+        await operator.press("enter")
+        assert not isinstance(operator.app.screen, Palette)

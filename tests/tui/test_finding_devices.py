@@ -125,6 +125,23 @@ async def test_changes_in_the_store_are_seen_without_a_key(engine: FakeEngine, o
 async def test_devices_removed_by_somebody_else_disappear(engine: FakeEngine, open_console: OpenConsole) -> None:
     await plant(engine)
     async with open_console() as operator:
-        await engine.change("DELETE FROM device WHERE name = 'VAV 5.01 west'")
+        await engine.remove(25)
         await operator.up_to_date()
         assert "35 devices" in operator.screen()
+
+
+async def test_what_is_removed_leaves_cursor_and_selection_where_they_are(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("space", "space", "j")
+        on = operator.devices.current
+        await engine.remove(1, 25)
+        await operator.up_to_date()
+        assert operator.devices.current == on
+        assert "34 devices, 1 selected" in operator.screen()
+        await engine.remove(on.id if on else 0)
+        await operator.up_to_date()
+        assert operator.devices.current is not None
+        assert "33 devices, 1 selected" in operator.screen()

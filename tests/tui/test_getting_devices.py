@@ -1,12 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
 from core.errors import FieldhandError, Kind
-from core.rpc import AddDevice, Adopt, Discover, FoundDevice, PinPressed, Searching
+from core.models import Device
+from core.rpc import (
+    AddDevice,
+    Adopt,
+    AssignGroup,
+    Discover,
+    EditDevice,
+    FoundDevice,
+    ImportDevices,
+    ImportProblem,
+    PinPressed,
+    Searching,
+)
 from drivers.base import Found
 from tests.tui.conftest import OpenConsole
-from tests.tui.field import FakeEngine, plant
-from tui.screens.add_device import AddDeviceDialog
+from tests.tui.field import FakeEngine, plant, report
 from tui.screens.discover import DiscoverDialog
+from tui.screens.form import FormDialog
 
 
 def found(*uids: str, known: bool = False) -> tuple[FoundDevice, ...]:
@@ -32,6 +49,21 @@ async def test_discovery_counts_while_it_searches_and_adopts_what_is_ticked(
         assert [device.found.uid for device in adopt.devices] == ["00D07AAA0002"]
         await operator.up_to_date()
         assert "00D07AAA0002" in operator.screen()
+
+
+async def test_what_was_said_to_be_ignored_is_shown_but_not_ticked(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await engine.add_port()
+    (ignored,) = found("00D07AAA0002")
+    engine.found = (*found("00D07AAA0001"), ignored.model_copy(update={"ignored": True}))
+    async with open_console() as operator:
+        await operator.press("D")
+        await operator.until(lambda: "2 new, 0 known, 1 ticked" in operator.screen())
+        assert "ignored" in operator.line("00D07AAA0002")
+        await operator.press("u", "asterisk", "enter")
+        (adopt,) = engine.called(Adopt)
+        assert [device.found.uid for device in adopt.devices] == ["00D07AAA0001"]
 
 
 async def test_with_several_ports_one_is_chosen_and_a_closed_one_says_why_not(
@@ -101,8 +133,116 @@ async def test_what_is_wrong_stands_by_its_field_and_nothing_is_lost(
         name = next(place for place, line in enumerate(lines) if "Boiler 1" in line and "Name" in line)
         assert "taken" in lines[name + 1]
         assert "00D0" in operator.line("│  UID")
-        assert isinstance(operator.app.screen, AddDeviceDialog)
+        assert isinstance(operator.app.screen, FormDialog)
         engine.errors[AddDevice] = FieldhandError(Kind.INVALID_UID, uid="00D0", protocol="LON", reason="too short")
         await operator.press("enter")
         await operator.until(lambda: "too short" in operator.screen())
         assert "is taken" not in operator.screen()
+
+
+async def test_a_device_is_added_with_type_and_location(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("A")
+        await operator.type("New fan")
+        await operator.press("up")
+        await operator.type("roof, west")
+        await operator.press("up")
+        await operator.type("fan")
+        await operator.press("enter")
+        (added,) = engine.called(AddDevice)
+        assert (added.type, added.location) == ("fan", "roof, west")
+
+
+async def test_only_what_was_changed_of_a_device_is_sent(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("E", "end")
+        await operator.type(" 2")
+        await operator.press("up")
+        await operator.type("nvoTemp, nvoFlow")
+        await operator.press("enter")
+        assert engine.called(EditDevice) == [
+            EditDevice(device=1, name="AHU-03 supply fan 2", points=("nvoTemp", "nvoFlow"))
+        ]
+        assert engine.called(AssignGroup) == []
+        await operator.up_to_date()
+        assert "AHU-03 supply fan 2" in operator.screen()
+
+
+async def test_editing_moves_a_device_to_another_group(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("i", "E", "down", "down", "down", "ctrl+u")
+        await operator.type("offices")
+        await operator.press("enter")
+        assert engine.called(AssignGroup) == [AssignGroup(devices=(1,), group="offices")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def text(devices: Sequence[Device]) -> str:
+        return "".join(f"{device.name}\n" for device in devices)
+
+    monkeypatch.setattr("tui.files.devices_text", text)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.csv").write_text("Name,UID\nfan,00D07AAA0001\n", encoding="utf-8-sig")
+    return tmp_path
+
+
+async def test_an_import_shows_what_is_wrong_by_line_and_column_and_changes_nothing(
+    engine: FakeEngine, open_console: OpenConsole, folder: Path
+) -> None:
+    await plant(engine)
+    problem = ImportProblem(line=7, column="UID", reason="'00D0' is no LON UID: too short")
+    engine.report = report(rows=12, added=("fan",), problems=(problem,))
+    async with open_console() as operator:
+        await operator.press("N")
+        await operator.type("plan")
+        await operator.press("enter")
+        assert "12 rows" in operator.screen()
+        assert "line 7    UID             '00D0' is no LON UID: too short" in operator.screen()
+        assert "Nothing is imported: 1 problem" in operator.screen()
+        await operator.press("enter")
+        assert [call.dry_run for call in engine.called(ImportDevices)] == [True]
+
+
+@pytest.mark.parametrize(("keys", "provision"), [(("right",), False), (("left",), True)])
+async def test_an_import_is_done_after_it_was_tried(
+    engine: FakeEngine, open_console: OpenConsole, folder: Path, keys: tuple[str, ...], provision: bool
+) -> None:
+    await plant(engine)
+    engine.report = report(rows=3, added=("a", "b"), known=("c",), seats_short=1)
+    async with open_console() as operator:
+        await operator.press("N")
+        await operator.type("plan")
+        await operator.press("enter")
+        assert "3 rows: 2 new devices" in operator.screen()
+        assert "1 device known already" in operator.screen()
+        assert "1 license seats short" in operator.screen()
+        await operator.press("enter")
+        assert len(engine.called(ImportDevices)) == 1
+        await operator.press("N")
+        await operator.type("plan")
+        await operator.press("enter", *keys, "enter")
+        tried, done = engine.called(ImportDevices)[1:]
+        assert tried.dry_run
+        assert done == ImportDevices(text="Name,UID\nfan,00D07AAA0001\n", port="FT-1", provision=provision)
+        assert operator.message == "2 devices imported from plan.csv"
+
+
+async def test_the_selected_devices_are_exported_or_all_that_are_shown(
+    engine: FakeEngine, open_console: OpenConsole, folder: Path
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("space", "O", "enter")
+        await operator.until((folder / "devices.csv").exists)
+        assert (folder / "devices.csv").read_text() == "AHU-03 supply fan\n"
+        await operator.press("u", "slash")
+        await operator.type("boiler")
+        await operator.press("enter", "O", "ctrl+u")
+        await operator.type(str(folder / "boilers.csv"))
+        await operator.press("enter")
+        await operator.until((folder / "boilers.csv").exists)
+        assert (folder / "boilers.csv").read_text() == "Boiler 1\nBoiler 2\n"

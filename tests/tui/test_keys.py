@@ -5,15 +5,14 @@ from collections import Counter
 import pytest
 
 from core.actions import ACTIONS
-from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, MOVES, ON_DEVICES, QUIT, VIEWS, Place, pages
+from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, MOVES, ON_DEVICES, ON_TOP, QUIT, VIEWS, Place, pages
 
 UNRELIABLE = {"ctrl+s", "ctrl+q", "ctrl+z", "ctrl+m", "ctrl+i", "ctrl+h", "ctrl+j", "ctrl+enter", "ctrl+space"}
 """Keys that terminals keep for themselves or do not tell apart."""
 
 
 def keys_at(place: Place) -> list[str]:
-    on_top = place in (Place.JOB, Place.DEVICE, Place.TEXT)
-    frame = (BACK,) if on_top else (QUIT, *VIEWS)
+    frame = (BACK,) if place in ON_TOP else (QUIT, *VIEWS)
     commands = (*COMMANDS[place], *MOVES, *frame, *EVERYWHERE, INTERRUPT)
     return [key for command in commands for key in command.keys]
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from core.errors import FieldhandError, Kind
+from core.planning import MonitoringPlan, Plan
 from core.rpc import StartJob
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
@@ -106,3 +110,77 @@ async def test_a_refusal_of_the_engine_is_said_and_kept(engine: FakeEngine, open
         assert "you may only look" not in operator.screen()
         await operator.press("exclamation_mark")
         assert "not allowed: you may only look" in operator.screen()
+
+
+def with_monitoring(*, pauses: bool = True, asks: bool = True) -> Callable[[Plan], Plan]:
+    return lambda plan: replace(plan, monitoring=MonitoringPlan(12.4, pauses, asks))
+
+
+async def test_the_plan_pauses_monitoring_unless_the_operator_says_otherwise(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    engine.adjust = with_monitoring()
+    async with open_console() as operator:
+        await operator.press("asterisk", "p")
+        assert "12.4 events/s, paused by this job, then resumed     [✓]" in operator.screen()
+        await operator.press("m")
+        assert "12.4 events/s, goes on during this job              [ ]" in operator.screen()
+        await operator.press("y")
+        assert [start.pause for start in engine.called(StartJob)] == [False]
+
+
+async def test_what_monitoring_does_is_said_where_nobody_is_asked(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    engine.adjust = with_monitoring(pauses=False, asks=False)
+    async with open_console() as operator:
+        await operator.press("asterisk", "p", "m")
+        assert "goes on during this job" in operator.screen()
+        assert "[" not in operator.line("Monitoring")
+        await operator.press("y")
+        assert [start.pause for start in engine.called(StartJob)] == [None]
+
+
+async def test_a_word_has_to_be_typed_before_the_button_works(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    engine.adjust = lambda plan: replace(plan, typed="provision")
+    async with open_console() as operator:
+        await operator.press("asterisk", "p", "enter")
+        assert "type provision to agree, or Esc" in operator.screen()
+        await operator.press("tab", "y")
+        assert isinstance(operator.app.screen, PlanDialog)
+        assert engine.called(StartJob) == []
+        await operator.type("Provision")
+        await operator.press("enter")
+        assert len(engine.called(StartJob)) == 1
+
+
+async def test_what_has_to_be_done_by_hand_is_in_the_plan(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    engine.adjust = lambda plan: replace(plan, by_hand=("Hold the button for 5 s", "Wait for the LED"))
+    async with open_console() as operator:
+        await operator.press("asterisk", "p")
+        assert "1. Hold the button for 5 s" in operator.line("By hand")
+        assert "2. Wait for the LED" in operator.screen()
+
+
+async def test_what_is_removed_can_be_ignored_from_now_on(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    engine.adjust = lambda plan: replace(plan, warnings=("take it off the channel first",))
+    async with open_console() as operator:
+        await operator.press("X")
+        assert "take it off the channel first" in operator.screen()
+        assert "Remove 1" in operator.screen()
+        await operator.press("i")
+        assert "Remove and ignore 1" in operator.screen()
+        await operator.press("y")
+        assert [start.parameters for start in engine.called(StartJob)] == [{"ignore": True}]
+
+
+async def test_removing_keeps_the_device_on_offer_unless_told(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("X", "y")
+        assert [start.parameters for start in engine.called(StartJob)] == [{"ignore": False}]

@@ -163,6 +163,20 @@ class DeviceList:
             self._refilter(self._order)
         return Change(frozenset(row.device.id for row in rows), moved or resort)
 
+    def remove(self, ids: Iterable[int]) -> bool:
+        """These are gone; whether any of them was there. A cursor on one of them goes to what takes its place."""
+        gone = {identity for identity in ids if self.rows.pop(identity, None) is not None}
+        if not gone:
+            return False
+        for identity in gone:
+            del self._keys[identity]
+        self.selected -= gone
+        self._before_range -= gone
+        self.stamp += 1
+        self._order = [identity for identity in self._order if identity not in gone]
+        self._refilter(self._order)
+        return True
+
     # filter and order
 
     def set_filter(self, wanted: Filter) -> None:

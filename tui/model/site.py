@@ -6,11 +6,12 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from core.actions import Action
 from core.lifecycle import Circumstances, Status, circumstances, refusal
 from core.models import Device, Group, Job, JobState, Port, Summary
-from core.rpc import PinPressed
+from core.rpc import Measured, PinPressed
 from drivers.base import Capability
 from tui.model.devices import DeviceList
 
@@ -54,6 +55,10 @@ class Site:
     """What the message line shows until the next key."""
     pins: dict[str, PinPressed] = field(default_factory=dict)
     """Unknown devices whose service pin was pressed, by UID, until they are adopted."""
+    measured: Measured | None = None
+    """The monitoring of the ports as it was measured last; None before."""
+    folder: Path = field(default_factory=Path.cwd)
+    """Where the operator looked for files last."""
     loaded: bool = False
 
     @property
@@ -65,6 +70,16 @@ class Site:
     def running(self) -> list[Job]:
         """Jobs that run, newest first."""
         return [job for job in self.jobs if job.state is JobState.RUNNING]
+
+    @property
+    def events_per_second(self) -> float | None:
+        """Of all ports; None before it was measured."""
+        return sum(port.events_per_second for port in self.measured.ports) if self.measured else None
+
+    @property
+    def paused_ports(self) -> int:
+        """On how many ports monitoring is paused, by an operator or by a job."""
+        return sum(port.paused or bool(port.paused_by) for port in self.ports)
 
     def members(self, group: str) -> list[Device]:
         """The devices of a group."""

@@ -10,17 +10,19 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from core.actions import ACTIONS, BY_NAME
-from core.errors import FieldhandError
+from core.errors import FieldhandError, Kind
 from core.lifecycle import Status
-from core.models import Device, Job, JournalStep, StepState, Task
+from core.models import Device, Job, JournalStep, StepState, StoredSnapshot, Task
 from core.rpc import Selection
 from core.store import views
-from tui import flows
 from tui.bindings import COMMANDS, MOVES, Place, bindings
 from tui.console import READ
+from tui.flows import actions, devices
+from tui.flows.starting import Subject
 from tui.model.devices import Change, Row
+from tui.screens.history import HistoryScreen
 from tui.screens.screen import Keys, PushedScreen
-from tui.text import age, clean, cut_end, exact, fit, wrap
+from tui.text import age, clean, cut_end, exact, fit, plural, wrap
 from tui.theme import STATUS_TOKENS, TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece
 
@@ -43,6 +45,7 @@ class DeviceBlock(Block):
 
     row: Row | None = None
     history: Sequence[Past] = ()
+    saved: Sequence[StoredSnapshot] = ()
 
     def lines(self, width: int) -> Sequence[Line]:
         """Fields, then the history."""
@@ -71,21 +74,37 @@ class DeviceBlock(Block):
             ("UID", device.uid or "not known yet"),
             ("Port", f"{device.port or 'none'}   {device.protocol}"),
             ("Group", device.group or "none"),
+            ("Type", device.type or "not said"),
+            ("Location", device.location or "not said"),
             ("Program ID", device.program_id or "not known yet"),
+            ("Model", f"{_number(device.model)}   firmware {_number(device.firmware)}"),
             ("Application", "present" if device.application else "none: it needs an image"),
             ("State", device.state.value),
             ("Address", address + whose),
             ("Health", device.health.value),
             ("Marginal", device.marginal or "no"),
             ("License", "holds a seat" if device.licensed else "no seat: waits for capacity"),
+            ("Points", ", ".join(device.points) or "none: it is asked for its status"),
+            ("Saved", self._saved(now)),
             ("Seen", f"{age(now - device.seen_at)}" if device.seen_at is not None else "never"),
             ("Created", age(now - device.created_at)),
         )
         lines: list[Line] = []
+        if device.interrupted:
+            cut = device.interrupted
+            text = f"{cut.action} of {clean(cut.image)} was cut off at {cut.percent}%: Resume Load goes on with it"
+            lines = [*(((f"   {line}", Token.WARNING),) for line in wrap(text, width - 4)), ()]
         for label, text in fields:
             for place, line in enumerate(wrap(clean(text), width - LABEL - 2)):
                 lines.append(((f" {fit(label if not place else '', LABEL)}", Token.MUTED), (line, Token.TEXT)))
         return [*lines, ()]
+
+    def _saved(self, now: float) -> str:
+        if not self.saved:
+            return "its configuration was never saved"
+        newest, more = self.saved[0], len(self.saved) - 1
+        before = f", and {plural(more, 'time')} before" if more else ""
+        return f"configuration, {age(now - newest.taken_at)} ago{before}"
 
     def _history(self, width: int) -> list[Line]:
         now = self.app.clock.now()
@@ -146,7 +165,7 @@ class DeviceScreen(PushedScreen):
         self._row = self.app.site.devices.rows.get(self._device)
         self._show()
         if self._row and self._row.status is Status.FAILED:
-            self.app.begin(flows.acknowledge(self.app, self._row.device))
+            self.app.begin(devices.acknowledge(self.app, self._row.device))
 
     def keys(self) -> Keys:
         """With the actions that are offered."""
@@ -164,9 +183,32 @@ class DeviceScreen(PushedScreen):
     def action_act(self, name: str) -> None:
         """Start an action of the catalogue on it."""
         if self._row:
-            device = self._row.device
-            subject = flows.Subject(Selection(devices=(device.id,)), clean(device.name), (device.id,))
-            self.app.begin(flows.perform(self.app, BY_NAME[name], subject))
+            actions.act(self.app, BY_NAME[name], self._subject(self._row.device))
+
+    def action_palette(self) -> None:
+        """Choose what to do with it."""
+        if self._row:
+            actions.choose(self.app, self._subject(self._row.device), self, COMMANDS[self.PLACE])
+
+    def action_edit(self) -> None:
+        """Change what is known of it."""
+        if self._row:
+            self.app.begin(devices.edit_device(self.app, self._row.device))
+
+    def action_wink_on(self) -> None:
+        """Let it wink until a key."""
+        if self._row:
+            actions.wink_on(self.app, self._subject(self._row.device))
+
+    def action_test_often(self) -> None:
+        """Test it as often as the operator says."""
+        if self._row:
+            self.app.begin(actions.test_often(self.app, self._subject(self._row.device)))
+
+    def action_history(self) -> None:
+        """What was done to it, as a list."""
+        if self._row:
+            self.app.push_screen(HistoryScreen(self._row.device))
 
     def action_move(self, rows: int) -> None:
         """Scroll by lines."""
@@ -193,17 +235,28 @@ class DeviceScreen(PushedScreen):
         try:
             (device,) = await views.devices_by_id(self.app.store, [self._device])
             history = []
+            saved = await views.snapshots(self.app.store, self._device)
             for place, (job, task) in enumerate(await views.tasks_of_device(self.app.store, self._device)):
                 steps = await views.steps(self.app.store, task.id) if place < STEPS_OF else []
                 history.append(Past(job, task, steps))
         except FieldhandError as error:
-            self.app.say(str(error), bad=True)
+            gone = error.kind is Kind.UNKNOWN_DEVICE and self._row is not None
+            self.app.say(f"{clean(self._row.device.name)} was removed" if gone and self._row else str(error), bad=True)
+            if gone:
+                self.dismiss()
             return
         self._row = Row.of(device)
-        self._block.history = history
+        self._block.history, self._block.saved = history, saved
         self._show()
+
+    def _subject(self, device: Device) -> Subject:
+        return Subject(Selection(devices=(device.id,)), clean(device.name), (device.id,))
 
     def _show(self) -> None:
         self._block.row = self._row
         self._block.changed()
         self.refresh_keys()
+
+
+def _number(number: int | None) -> str:
+    return "not known" if number is None else str(number)

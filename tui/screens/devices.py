@@ -11,19 +11,21 @@ from core.actions import ACTIONS, BY_NAME
 from core.lifecycle import Status
 from core.models import Device
 from core.rpc import Selection
-from tui import flows
 from tui.bindings import COMMANDS, Place, bindings
-from tui.flows import Subject
+from tui.flows import actions, groups
+from tui.flows import devices as records
+from tui.flows.starting import Subject
 from tui.model.devices import Change
 from tui.model.filter import parse
 from tui.screens.device import DeviceScreen
+from tui.screens.history import HistoryScreen
 from tui.screens.screen import Keys, keys_of
 from tui.screens.view import View
 from tui.text import clean, plural
 from tui.theme import Token
 from tui.widgets.block import Line
 from tui.widgets.device_table import DeviceHead, DeviceTable
-from tui.widgets.filter_line import FilterLine
+from tui.widgets.filter_line import DeviceCounts, FilterLine
 from tui.widgets.table import LineTable
 
 AGES_GROW_SECONDS = 10.0
@@ -43,7 +45,7 @@ class DevicesView(View):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         table = DeviceTable(self.app.site.devices)
-        yield FilterLine()
+        yield FilterLine(DeviceCounts())
         yield DeviceHead(table, self.app.site.devices)
         yield table
 
@@ -157,7 +159,7 @@ class DevicesView(View):
             empty += [(), (("    Esc", key), (" clears the filter   ", text), ("/", key), (" changes it", text))]
         elif not site.ports:
             empty.append((("    No devices, and no port to find them on.", Token.STRONG),))
-            empty += [(), (("    fieldhand port add lon:///dev/ttyACM0", key), ("  adds a port, from a shell", text))]
+            empty += [(), (("    6", key), ("  shows the ports, and adds one", text))]
         else:
             empty.append((("    No devices yet.", Token.STRONG),))
             empty += [(), (("    D", key), ("  searches a port for devices and adopts what it finds", text))]
@@ -247,19 +249,19 @@ class DevicesView(View):
         """Choose an action."""
         subject = self._subject_or_say()
         if subject:
-            self.app.begin(flows.choose_action(self.app, subject))
+            actions.choose(self.app, subject, self, COMMANDS[self.PLACE])
 
     def action_act(self, name: str) -> None:
         """Start an action of the catalogue."""
         subject = self._subject_or_say()
         if subject:
-            self.app.begin(flows.perform(self.app, BY_NAME[name], subject))
+            actions.act(self.app, BY_NAME[name], subject)
 
     def action_assign(self) -> None:
         """Put into a group."""
         subject = self._subject_or_say()
         if subject:
-            self.app.begin(flows.assign_group(self.app, subject))
+            self.app.begin(groups.assign_group(self.app, subject))
 
     def action_details(self) -> None:
         """Show everything of the device."""
@@ -269,11 +271,44 @@ class DevicesView(View):
 
     def action_discover(self) -> None:
         """Search a port."""
-        self.app.begin(flows.discover(self.app))
+        self.app.begin(records.discover(self.app))
 
     def action_add(self) -> None:
         """Add by hand."""
-        self.app.begin(flows.add_device(self.app))
+        self.app.begin(records.add_device(self.app))
+
+    def action_edit(self) -> None:
+        """Change what is known of the device."""
+        if self.current:
+            self.app.begin(records.edit_device(self.app, self.current))
+
+    def action_wink_on(self) -> None:
+        """Wink until a key."""
+        subject = self._subject_or_say()
+        if subject:
+            actions.wink_on(self.app, subject)
+
+    def action_test_often(self) -> None:
+        """Test as often as the operator says."""
+        subject = self._subject_or_say()
+        if subject:
+            self.app.begin(actions.test_often(self.app, subject))
+
+    def action_history(self) -> None:
+        """What was done to the device."""
+        if self.current:
+            self.app.push_screen(HistoryScreen(self.current))
+
+    def action_import(self) -> None:
+        """Add devices from a file."""
+        self.app.begin(records.import_devices(self.app))
+
+    def action_export(self) -> None:
+        """Write the selected devices to a file, or all that are shown."""
+        model = self.app.site.devices
+        ids = model.chosen() if model.selected else model.view
+        if ids:
+            self.app.begin(records.export_devices(self.app, [model.rows[identity].device for identity in ids]))
 
     @property
     def current(self) -> Device | None:

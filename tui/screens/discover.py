@@ -49,6 +49,8 @@ class FoundTable(ListTable[FoundDevice]):
                 return ((found.uid, token),)
             case "name":
                 return ((cut_middle(clean(item.name), place.width, glyphs.ellipsis), token),)
+            case "state" if item.ignored:
+                return (("ignored", token),)
             case "state":
                 where = f" {found.address.text}" if found.address else ""
                 state = found.state.value if found.state else "found"
@@ -130,8 +132,8 @@ class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
         self._tell()
 
     def action_all(self) -> None:
-        """Tick all that are new."""
-        self._table.ticked = {item.found.uid for item in self._table.items if not item.known}
+        """Tick all that are new; what was said to be ignored is ticked one by one."""
+        self._table.ticked = _offered(self._table.items)
         self._table.refresh_visible()
         self._tell()
 
@@ -172,7 +174,7 @@ class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
 
     def _show(self, found: tuple[FoundDevice, ...]) -> None:
         ordered = sorted(found, key=lambda item: (item.known, item.found.uid))
-        self._table.ticked = {item.found.uid for item in found if not item.known}
+        self._table.ticked = _offered(found)
         self._table.display = bool(found)
         self._table.styles.height = min(max(len(found), 1), 40)
         self._table.show_items(ordered)
@@ -199,6 +201,11 @@ class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
             ),
             _keys(*adopt, *tick, ("D", "again"), ("Esc", "close")),
         )
+
+
+def _offered(found: Sequence[FoundDevice]) -> set[str]:
+    """The UIDs of those that are new and that nobody said to ignore."""
+    return {item.found.uid for item in found if not item.known and not item.ignored}
 
 
 def _keys(*keys: tuple[str, str]) -> Line:

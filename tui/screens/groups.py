@@ -12,9 +12,9 @@ from core.actions import BY_NAME
 from core.lifecycle import Status
 from core.models import Group, Job
 from core.rpc import Selection
-from tui import flows
 from tui.bindings import COMMANDS, Place, bindings
-from tui.flows import Subject
+from tui.flows import actions, groups
+from tui.flows.starting import Subject
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import SEVERITY, Change
@@ -139,27 +139,33 @@ class GroupsView(View):
         """Choose an action for all of them."""
         subject = self.subject()
         if subject:
-            self.app.begin(flows.choose_action(self.app, subject))
+            actions.choose(self.app, subject, self, COMMANDS[self.PLACE])
 
     def action_act(self, name: str) -> None:
         """Start an action of the catalogue for all of them."""
         subject = self.subject()
         if subject:
-            self.app.begin(flows.perform(self.app, BY_NAME[name], subject))
+            actions.act(self.app, BY_NAME[name], subject)
+
+    def action_test_often(self) -> None:
+        """Test all of them, as often as the operator says."""
+        subject = self.subject()
+        if subject:
+            self.app.begin(actions.test_often(self.app, subject))
 
     def action_new(self) -> None:
         """Make a group."""
-        self.app.begin(flows.new_group(self.app))
+        self.app.begin(groups.new_group(self.app))
 
     def action_rename(self) -> None:
         """Rename it."""
         if self.group:
-            self.app.begin(flows.rename_group(self.app, self.group.name))
+            self.app.begin(groups.rename_group(self.app, self.group.name))
 
     def action_delete(self) -> None:
         """Delete it."""
         if self.group:
-            self.app.begin(flows.delete_group(self.app, self.group.name, self.group.devices))
+            self.app.begin(groups.delete_group(self.app, self.group.name, self.group.devices))
 
 
 def portions(statuses: Counter[Status], width: int) -> list[tuple[Status, int]]:

@@ -10,9 +10,9 @@ from textual.widget import Widget
 from core.errors import FieldhandError
 from core.models import Job, JobState, Task, TaskState
 from core.store import views
-from tui import flows
 from tui.bindings import BACK, COMMANDS, Place, bindings
 from tui.console import READ
+from tui.flows.jobs import cancel_job, retry_job
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
@@ -71,7 +71,8 @@ class TaskTable(ListTable[Task]):
 
 
 def _outcome(task: Task) -> str:
-    return clean(task.reason or (task.step if task.state.open else ""))
+    doing = "  ".join(part for part in (task.detail, task.step) if part) if task.state.open else ""
+    return clean(task.reason or doing)
 
 
 class JobHead(Block):
@@ -145,7 +146,7 @@ class JobScreen(PushedScreen):
     def hint(self) -> str:
         """What came of the device under the cursor, in full."""
         task = self._table.current
-        return f"{clean(task.name)}: {_outcome(task)}" if task and task.reason else ""
+        return f"{clean(task.name)}: {_outcome(task)}" if task and _outcome(task) else ""
 
     @on(LineTable.Moved)
     def _moved(self) -> None:
@@ -167,11 +168,11 @@ class JobScreen(PushedScreen):
 
     def action_retry(self) -> None:
         """The same again for what failed."""
-        self.app.begin(flows.retry_job(self.app, self._job))
+        self.app.begin(retry_job(self.app, self._job))
 
     def action_cancel(self) -> None:
         """Stop it."""
-        self.app.begin(flows.cancel_job(self.app, self._job))
+        self.app.begin(cancel_job(self.app, self._job))
 
     @work(exclusive=True, group=READ)
     async def _read(self) -> None:

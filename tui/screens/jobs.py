@@ -7,11 +7,12 @@ from collections.abc import Hashable, Sequence
 from textual.app import ComposeResult
 
 from core.models import Job
-from tui import flows
 from tui.bindings import COMMANDS, Place, bindings
+from tui.flows.jobs import cancel_job, retry_job
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
+from tui.screens.history import HistoryScreen
 from tui.screens.job import JobScreen, job_keys
 from tui.screens.screen import Keys
 from tui.screens.view import View
@@ -110,12 +111,16 @@ class JobsView(View):
         if self.table.current:
             self.app.push_screen(JobScreen(self.table.current))
 
+    def action_history(self) -> None:
+        """What was done to which device."""
+        self.app.push_screen(HistoryScreen())
+
     def action_retry(self) -> None:
         """The same again for what failed."""
         if self.table.current:
-            self.app.begin(flows.retry_job(self.app, self.table.current))
+            self.app.begin(retry_job(self.app, self.table.current))
 
     def action_cancel(self) -> None:
         """Stop it."""
         if self.table.current:
-            self.app.begin(flows.cancel_job(self.app, self.table.current))
+            self.app.begin(cancel_job(self.app, self.table.current))

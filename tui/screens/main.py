@@ -13,15 +13,19 @@ from tui.bindings import EVERYWHERE, INTERRUPT, QUIT, VIEWS, Place, bindings
 from tui.model.devices import Change
 from tui.model.filter import exactly
 from tui.screens.devices import DevicesView
+from tui.screens.events import EventsView
 from tui.screens.groups import GroupsView
+from tui.screens.images import ImagesView
 from tui.screens.jobs import JobsView
+from tui.screens.licenses import LicensesView
+from tui.screens.ports import PortsView
 from tui.screens.screen import FullScreen, Keys
 from tui.screens.view import View
 from tui.theme import Token
 from tui.widgets.block import Line, OneLine, Piece
 from tui.widgets.table import LineTable
 
-NAMES: Final = ("devices", "groups", "jobs")
+NAMES: Final = ("devices", "groups", "jobs", "images", "licenses", "ports", "events")
 
 
 class TabLine(OneLine):
@@ -46,7 +50,15 @@ class MainScreen(FullScreen[None]):
 
     def body(self) -> Sequence[Widget]:
         """The tabs, then the view."""
-        views = (DevicesView(id="devices"), GroupsView(id="groups"), JobsView(id="jobs"))
+        views = (
+            DevicesView(id="devices"),
+            GroupsView(id="groups"),
+            JobsView(id="jobs"),
+            ImagesView(id="images"),
+            LicensesView(id="licenses"),
+            PortsView(id="ports"),
+            EventsView(id="events"),
+        )
         return TabLine(), ContentSwitcher(*views, initial="devices")
 
     def on_mount(self) -> None:

@@ -1,38 +1,54 @@
-"""The action palette: every action of the catalogue with its key, for how many it is offered, or why not."""
+"""The palette: every action with its key and for how many it is offered, or why not; and what else can be done."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from core.actions import ACTIONS, Action, Scope
 from core.models import Device
+from tui.bindings import Command, key_name
 from tui.model.columns import Column
 from tui.screens.pick import Item, PickDialog
+from tui.text import plural
 
-COLUMNS = (
-    Column("title", "Action", 22, 28),
-    Column("key", "Key", 3, 3),
-    Column("offer", "Offered", 12, 60),
-)
+SHORTEST_TITLE: Final = 22
 
 
-class Palette(PickDialog[Action]):
-    """Returns the action that was chosen."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An action of the catalogue; `everywhere`: on all devices of the site, not on the subject."""
 
-    def __init__(self, subject: str, scope: Scope, devices: Sequence[Device]) -> None:
-        super().__init__(f"Actions: {subject}", COLUMNS)
+    action: Action
+    everywhere: bool = False
+
+
+class Palette(PickDialog[Chosen | Command]):
+    """Returns what was chosen: an action on the subject or on all devices, or a command of the place."""
+
+    def __init__(self, title: str, scope: Scope | None, devices: Sequence[Device], commands: Sequence[Command]) -> None:
+        titles = [action.title(scope) for action in ACTIONS] if scope is not None else []
+        super().__init__(title, columns([*titles, *(command.title for command in commands)]))
         self._scope = scope
         self._devices = devices
+        self._commands = commands
 
-    def items(self, typed: str) -> Sequence[Item[Action]]:
-        """The catalogue, in its order."""
-        return [self._item(action) for action in ACTIONS if self._scope in action.scopes]
+    def items(self, typed: str) -> Sequence[Item[Chosen | Command]]:
+        """The catalogue in its order, the commands of the place, and the catalogue again for all devices."""
+        if self._scope is None:
+            return [self._command(command) for command in self._commands if command.title]
+        return [
+            *(self._action(action, self._scope) for action in ACTIONS if self._scope in action.scopes),
+            *(self._command(command) for command in self._commands if command.title),
+            *(self._everywhere(action) for action in ACTIONS if Scope.ALL in action.scopes),
+        ]
 
-    def _item(self, action: Action) -> Item[Action]:
+    def _action(self, action: Action, scope: Scope) -> Item[Chosen | Command]:
         refusals = self.app.site.refusals(action, self._devices)
         offered = sum(reason is None for reason in refusals)
-        title = action.title(self._scope)
+        title = action.title(scope)
         refusal = "" if offered else _why_none(refusals)
         if not offered:
             offer = refusal
@@ -40,7 +56,16 @@ class Palette(PickDialog[Action]):
             offer = action.help
         else:
             offer = f"{offered:,} of {len(self._devices):,}"
-        return Item(action, (title, action.key, offer), f"{title} {action.name}".casefold(), refusal)
+        return Item(Chosen(action), (title, action.key, offer), f"{title} {action.name}".casefold(), refusal)
+
+    def _everywhere(self, action: Action) -> Item[Chosen | Command]:
+        title = action.title(Scope.ALL)
+        count = plural(len(self.app.site.devices), "device")
+        return Item(Chosen(action, True), (title, "", f"{count}; the plan says which"), f"{title} site".casefold())
+
+    def _command(self, command: Command) -> Item[Chosen | Command]:
+        cells = (command.title, key_name(command.keys[0]), command.help)
+        return Item(command, cells, f"{command.title} {command.help} command".casefold())
 
 
 def _why_none(refusals: Sequence[str | None]) -> str:
@@ -50,3 +75,13 @@ def _why_none(refusals: Sequence[str | None]) -> str:
     if len(refusals) == 1:
         return counted[0][0] or ""
     return "none: " + ", ".join(f"{count} {reason}" if len(counted) > 1 else f"{reason}" for reason, count in counted)
+
+
+def columns(titles: Sequence[str]) -> Sequence[Column]:
+    """The columns for actions of these titles, none of which is cut where there is room."""
+    longest = max(map(len, titles), default=SHORTEST_TITLE)
+    return (
+        Column("title", "Action", SHORTEST_TITLE, max(longest, SHORTEST_TITLE), good=longest, grow=1),
+        Column("key", "Key", 3, 3),
+        Column("offer", "Offered", 12, 80, good=80, grow=2),
+    )

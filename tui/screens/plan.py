@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from textual import on
 from textual.containers import VerticalScroll
 from textual.widget import Widget
+from textual.widgets import Input
 
 from core.actions import Action
 from core.planning import Plan
 from tui.bindings import Command, bindings
-from tui.screens.dialog import Dialog
+from tui.screens.dialog import Complaint, Dialog
 from tui.text import clean, cut_middle, duration, fit, plural, width_of, wrap
 from tui.theme import Token
-from tui.widgets.block import Block, Line, Piece
+from tui.widgets.block import Block, Line, Piece, spread
 from tui.widgets.choices import Choices
+from tui.widgets.field import Field
 
 LABEL = 11
 """Cells of the words on the left."""
 
 
-class PlanDialog(Dialog[bool]):
-    """True when the operator agrees."""
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What was agreed to: the plan with these parameters, and whether it pauses monitoring (None: as planned)."""
+
+    parameters: Mapping[str, Any]
+    pause: bool | None
+
+
+class PlanDialog(Dialog[Agreed]):
+    """Returns what was agreed to. A word that has to be typed first is `typed`, where the plan does not ask for one."""
 
     BINDINGS = bindings(
         Command("confirm", ("y",), "do it"),
+        Command("to_buttons", ("tab", "shift+tab"), "from the field to the buttons"),
+        Command("pause", ("m",), "pause monitoring, or not"),
+        Command("ignore", ("i",), "never offer it again when found, or do"),
         Command("show('devices')", ("d",), "show the devices, or the plan"),
         Command("show('skipped')", ("s",), "show what is skipped and why, or the plan"),
         Command("scroll(1)", ("down", "j"), "down"),
@@ -34,37 +49,76 @@ class PlanDialog(Dialog[bool]):
         Command("scroll(-10)", ("pageup", "ctrl+u"), "up"),
     )
 
-    def __init__(self, plan: Plan, action: Action, subject: str, hidden: int) -> None:
+    def __init__(self, plan: Plan, action: Action, subject: str, hidden: int, typed: str = "") -> None:
         super().__init__(f"{plan.title}: {plan.subject or subject}")
         self._plan = plan
-        self._verb = f"{action.label} {len(plan.devices):,}"
-        self._hidden = hidden
+        self._action = action
+        self._typed = plan.typed or typed
+        self._block = PlanBlock(plan, hidden)
+        self._block.pauses = plan.monitoring is not None and plan.monitoring.pauses
+        if any(parameter.name == "ignore" for parameter in fields(action.parameters)):
+            self._block.ignores = bool(plan.parameters.get("ignore", False))
+        self._choices = Choices(*self._buttons())
+        self._field = Field(placeholder=f"type {self._typed} to agree")
+        self._field.display = bool(self._typed)
 
     def body(self) -> Sequence[Widget]:
         """The plan, then the buttons."""
-        keys = PlanKeys(self._plan)
-        return VerticalScroll(PlanBlock(self._plan, self._hidden), can_focus=False), keys, self.first()
+        scroll = VerticalScroll(self._block, can_focus=False)
+        return scroll, PlanKeys(self._plan, self._block.ignores, self._typed), self._field, Complaint(), self._choices
 
-    def first(self) -> Choices:
-        """The buttons; made once."""
-        if not hasattr(self, "_choices"):
-            self._choices = Choices(("cancel", "Cancel"), ("confirm", self._verb))
-        return self._choices
+    def first(self) -> Widget:
+        """The harmless button, or the field for the word."""
+        return self._field if self._typed else self._choices
 
     @on(Choices.Pressed)
     def _pressed(self, event: Choices.Pressed) -> None:
-        self.dismiss(event.choice == "confirm")
+        if event.choice == "confirm":
+            self.action_confirm()
+        else:
+            self.dismiss(None)
 
+    @on(Input.Submitted)
     def action_confirm(self) -> None:
-        """Do it."""
-        self.dismiss(True)
+        """Do it, when the word was typed where one is wanted."""
+        if self._field.value.strip().casefold() != self._typed:
+            self.query_one(Complaint).say(f"type {self._typed} to agree, or Esc to leave everything as it is")
+            self.set_focus(self._field)
+            return
+        monitoring, ignores = self._plan.monitoring, self._block.ignores
+        parameters = dict(self._plan.parameters)
+        if ignores is not None:
+            parameters["ignore"] = ignores
+        self.dismiss(Agreed(parameters, self._block.pauses if monitoring is not None and monitoring.asks else None))
+
+    def action_to_buttons(self) -> None:
+        """Out of the field, so that the keys of the dialog work."""
+        self.set_focus(self._choices)
+
+    def action_pause(self) -> None:
+        """Pause monitoring, or let it go on."""
+        if self._plan.monitoring is not None and self._plan.monitoring.asks:
+            self._block.pauses = not self._block.pauses
+            self._block.changed()
+
+    def action_ignore(self) -> None:
+        """Offer it again when it is found, or not."""
+        if self._block.ignores is not None:
+            self._block.ignores = not self._block.ignores
+            self._block.changed()
+            self._choices.choices = self._buttons()
+            self._choices.update()
+
+    def _buttons(self) -> Sequence[tuple[str, str]]:
+        verb = f"{self._action.label} and ignore" if self._block.ignores else self._action.label
+        return ("cancel", "Cancel"), ("confirm", f"{verb} {len(self._plan.devices):,}")
 
     def action_show(self, what: str) -> None:
         """A list, or the plan again."""
         if not (self._plan.devices if what == "devices" else self._plan.skipped):
             return
-        showing = "" if self.query_one(PlanBlock).showing == what else what
-        for block in (self.query_one(PlanBlock), self.query_one(PlanKeys)):
+        showing = "" if self._block.showing == what else what
+        for block in (self._block, self.query_one(PlanKeys)):
             block.showing = showing
             block.changed()
         self.query_one(VerticalScroll).scroll_home(animate=False)
@@ -78,6 +132,10 @@ class PlanBlock(Block):
     """The plan in words, or one of its lists."""
 
     showing = ""
+    pauses = False
+    """Whether the job would pause monitoring."""
+    ignores: bool | None = None
+    """Whether the devices would never be offered again; None where that is no question."""
 
     def __init__(self, plan: Plan, hidden: int) -> None:
         super().__init__()
@@ -99,9 +157,10 @@ class PlanBlock(Block):
         total = len(plan.devices) + len(plan.skipped)
         ports = ", ".join(clean(port) for port in plan.ports)
         count = f"{len(plan.devices):,} of {plural(total, 'device')}" if plan.skipped else plural(total, "device")
+        how_long = f", about {duration(plan.seconds)} on {ports}" if ports else ", the record only"
         return [
             (),
-            ((count, Token.STRONG), (f", about {duration(plan.seconds)} on {ports}", Token.TEXT)),
+            ((count, Token.STRONG), (how_long, Token.TEXT)),
             (),
         ]
 
@@ -115,12 +174,34 @@ class PlanBlock(Block):
         short = f"{plan.seats_short:,} short: a license adds capacity" if plan.seats_short else "none needed"
         token = Token.WARNING if plan.seats_short else Token.TEXT
         lines += _fact("Seats", f"{plan.seats.used:,} of {plan.seats.capacity:,} in use, {short}", width, token)
+        lines += self._monitoring(width)
+        if self.ignores is not None:
+            what = "never offered again when found" if self.ignores else "offered again when found"
+            lines += self._toggle("Ignore", what, self.ignores, width)
         if self._hidden:
             words = "is" if self._hidden == 1 else "are"
             lines += _fact("Hidden", f"{self._hidden:,} of them {words} hidden by the filter", width, Token.WARNING)
         for warning in plan.warnings:
             lines += _fact("Warning", clean(warning), width, Token.WARNING)
+        for place, sentence in enumerate(plan.by_hand, start=1):
+            lines += _fact("By hand" if place == 1 else "", f"{place}. {clean(sentence)}", width, Token.STRONG)
         return lines
+
+    def _monitoring(self, width: int) -> list[Line]:
+        monitoring = self._plan.monitoring
+        if monitoring is None:
+            return []
+        what = "paused by this job, then resumed" if self.pauses else "goes on during this job"
+        text = f"{monitoring.events_per_second:.1f} events/s, {what}"
+        return self._toggle("Monitoring", text, self.pauses if monitoring.asks else None, width)
+
+    def _toggle(self, label: str, text: str, on: bool | None, width: int) -> list[Line]:
+        """A fact with a box at its end; `on` None: nobody is asked."""
+        if on is None:
+            return _fact(label, text, width)
+        box = f"[{self.app.appearance.glyphs.check if on else ' '}]"
+        *lines, last = _fact(label, text, width - len(box) - 1)
+        return [*lines, spread(last, [(box, Token.KEY)], width)]
 
 
 class PlanKeys(Block):
@@ -128,12 +209,18 @@ class PlanKeys(Block):
 
     showing = ""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, ignores: bool | None, typed: str) -> None:
         super().__init__()
         self._plan = plan
+        self._typed = typed
+        self._toggles: list[Piece] = []
+        if plan.monitoring is not None and plan.monitoring.asks:
+            self._toggles += [("m", Token.KEY), ("  pause monitoring, or not    ", Token.MUTED)]
+        if ignores is not None:
+            self._toggles += [("i", Token.KEY), ("  ignore it from now on, or not", Token.MUTED)]
 
     def lines(self, width: int) -> Sequence[Line]:
-        """One line, with air around it."""
+        """One line or two, with air around them."""
         plan = self._plan
         keys: list[Piece] = []
         for key, what, count in (("d", "devices", len(plan.devices)), ("s", "skipped", len(plan.skipped))):
@@ -142,7 +229,12 @@ class PlanKeys(Block):
                 words = one if count == 1 else f"show the {count:,} {what}"
                 words = "back to the plan" if self.showing == what else words
                 keys += [(key, Token.KEY), (f"  {words}    ", Token.MUTED)]
-        return [(), keys, ()]
+        lines: list[Line] = [(), keys]
+        if self._toggles:
+            lines.append(self._toggles)
+        if self._typed:
+            lines.append((("Tab", Token.KEY), ("  from the word to these keys and the buttons", Token.MUTED)))
+        return [*lines, ()]
 
 
 def _fact(label: str, text: str, width: int, token: Token = Token.TEXT) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Which port to search."""
+"""Which port."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ COLUMNS = (
 class PortPicker(PickDialog[str]):
     """Returns the port's name."""
 
-    def __init__(self, ports: Sequence[Port]) -> None:
-        super().__init__("Search which port", COLUMNS)
+    def __init__(self, title: str, ports: Sequence[Port]) -> None:
+        super().__init__(title, COLUMNS)
         self._ports = ports
 
     def items(self, typed: str) -> Sequence[Item[str]]:

@@ -9,6 +9,7 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, ON_DEVICES, Command, Place, bindings, key_name
 from tui.console import Console
@@ -75,7 +76,8 @@ class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
 
     def refresh_keys(self) -> None:
         """Say anew what the keys do."""
-        self.query_one(KeyLine).show([*self.keys(), HELP_KEY])
+        typing = isinstance(self.focused, Input)  # which takes the question mark too
+        self.query_one(KeyLine).show([*self.keys(), *([] if typing else [HELP_KEY])])
         message_line = self.query_one(MessageLine)
         message_line.hint = self.hint()
         message_line.update()

@@ -1,4 +1,4 @@
-"""What the three main views share."""
+"""What the views of the main screen share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import ClassVar
 from textual import getters
 from textual.containers import Vertical
 
-from tui.bindings import Place
+from tui.bindings import COMMANDS, Place
 from tui.console import Console
+from tui.flows.actions import choose_command
 from tui.model.devices import Change
 from tui.screens.screen import Keys, keys_of
 from tui.widgets.table import LineTable
@@ -32,6 +33,10 @@ class View(Vertical, inherit_bindings=False):
     def hint(self) -> str:
         """A word on what the cursor is on."""
         return ""
+
+    def action_palette(self) -> None:
+        """Choose from what can be done here."""
+        choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
 
     def store_changed(self, change: Change) -> None:
         """Show what the store says now."""

@@ -32,12 +32,20 @@ class Choices(OneLine, can_focus=True, inherit_bindings=False):
         self.choices: Sequence[tuple[str, str]] = choices
         self.at = 0
 
+    def on_focus(self) -> None:
+        """A button is marked only where Enter presses it."""
+        self.update()
+
+    def on_blur(self) -> None:
+        """None is marked."""
+        self.update()
+
     def line(self, width: int) -> Line:
         """The buttons, to the right."""
         cursor = self.app.appearance.glyphs.cursor
         line: list[Piece] = []
         for place, (_, label) in enumerate(self.choices):
-            chosen = place == self.at
+            chosen = place == self.at and self.has_focus
             mark = cursor if chosen else " "
             line += [(f" {mark} {label} ", Token.CHOSEN if chosen else Token.STRONG), ("  ", Token.TEXT)]
         return [(" " * (width - width_of_line(line)), Token.TEXT), *line]

@@ -19,12 +19,18 @@ from tui.widgets.field import Field
 class Prompt(OneLine):
     """The slash."""
 
+    filtering = False
+
     def line(self, width: int) -> Line:
         """Accented while there is a filter."""
-        return ((" / ", Token.ACCENT if self.app.site.devices.filter.terms else Token.MUTED),)
+        return ((" / ", Token.ACCENT if self.filtering else Token.MUTED),)
 
 
 class Counts(OneLine):
+    """How many there are, and how many of them are shown."""
+
+
+class DeviceCounts(Counts):
     """12 of 412, 3 selected (1 hidden)."""
 
     def line(self, width: int) -> Line:
@@ -64,11 +70,15 @@ class FilterLine(Horizontal, inherit_bindings=False):
     class Left(Message):
         """The operator is done with the filter."""
 
+    def __init__(self, counts: Counts) -> None:
+        super().__init__()
+        self._counts = counts
+
     def compose(self) -> ComposeResult:
         """Slash, field, counts."""
         yield Prompt()
         yield Field(placeholder="no filter")
-        yield Counts()
+        yield self._counts
 
     @property
     def editing(self) -> bool:
@@ -92,8 +102,10 @@ class FilterLine(Horizontal, inherit_bindings=False):
 
     def update(self) -> None:
         """Count anew."""
-        self.query_one(Prompt).update()
-        self.query_one(Counts).update()
+        prompt = self.query_one(Prompt)
+        prompt.filtering = bool(self.text.strip())
+        prompt.update()
+        self._counts.update()
 
     def action_leave(self) -> None:
         """Keep the filter and go back to the list."""

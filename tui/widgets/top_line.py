@@ -43,10 +43,15 @@ class TopLine(OneLine):
         summary = site.summary
         if summary is None:
             return []
+        rate = site.events_per_second
+        events = [] if rate is None else [(f"{rate:.1f} ev/s", Token.TEXT)]
+        if site.paused_ports:
+            events.append((f"{site.paused_ports} paused", Token.WARNING))
         ports_token = Token.TEXT if summary.ports_open == summary.ports else Token.WARNING
         seats_token = Token.WARNING if summary.seats.waiting else Token.TEXT
         return [
             (f"{summary.ports_open}/{summary.ports} ports", ports_token),
             (f"seats {summary.seats.used}/{summary.seats.capacity}", seats_token),
+            *events,
             (plural(summary.jobs_running, "job"), Token.ACCENT if summary.jobs_running else Token.MUTED),
         ]

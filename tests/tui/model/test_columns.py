@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from core.actions import ACTIONS, Scope
 from tui.model.columns import GAP, share
-from tui.screens import discover, groups, job, jobs, palette
-from tui.widgets import device_table
+from tui.screens import discover, events, file_picker, groups, history, job, jobs, licenses, load, palette, ports
+from tui.widgets import device_table, image_table
 
 LISTS = {
     "devices": (device_table.COLUMNS, 4),
@@ -12,7 +13,14 @@ LISTS = {
     "jobs": (jobs.COLUMNS, 2),
     "tasks": (job.COLUMNS, 2),
     "found": (discover.COLUMNS, 2),
-    "palette": (palette.COLUMNS, 2),
+    "palette": (palette.columns([action.title(Scope.GROUP) for action in ACTIONS]), 2),
+    "images": (image_table.COLUMNS, 2),
+    "targets": (load.TARGETS, 2),
+    "licenses": (licenses.COLUMNS, 2),
+    "ports": (ports.COLUMNS, 2),
+    "events": (events.COLUMNS, 2),
+    "history": (history.COLUMNS, 2),
+    "files": (file_picker.COLUMNS, 2),
 }
 
 

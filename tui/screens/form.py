@@ -1,4 +1,4 @@
-"""A device by hand: five fields, and what is wrong said next to the field it is about."""
+"""A form: a few fields, and what is wrong said next to the field it is about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from core.errors import FieldhandError, Kind
-from core.rpc import AddDevice
 from tui.bindings import Command, bindings
 from tui.screens.ask import Words
 from tui.screens.dialog import Complaint, Dialog
@@ -29,40 +28,48 @@ _FIELD_OF: Final[Mapping[Kind, str]] = {
     Kind.DUPLICATE_NAME: "name",
     Kind.UNKNOWN_PORT: "port",
     Kind.UNKNOWN_GROUP: "group",
+    Kind.UNKNOWN_PROTOCOL: "url",
+    Kind.PORT_ABSENT: "url",
+    Kind.PORT_BUSY: "url",
+    Kind.NOT_AN_INTERFACE: "url",
 }
-_FIELD_IN_WORDS: Final = {"name": "name", "UID": "uid", "port": "port", "group": "group", "program": "program_id"}
+_FIELD_IN_WORDS: Final = {
+    "name": "name",
+    "UID": "uid",
+    "URL": "url",
+    "port": "port",
+    "group": "group",
+    "program": "program_id",
+    "type": "type",
+    "location": "location",
+    "point": "points",
+}
+Save = Callable[[Mapping[str, str]], Awaitable[None]]
+"""Does something with what was filled in; raises FieldhandError."""
 
 
-class AddDeviceDialog(Dialog[str]):
-    """Returns the name of the device that was made."""
+class FormDialog(Dialog[str]):
+    """Returns the first field's value, after `save` has taken all of them; its errors are said next to their fields."""
 
     BINDINGS = bindings(
         Command("step(1)", ("down", "tab"), "next field"),
         Command("step(-1)", ("up", "shift+tab"), "field before"),
     )
 
-    def __init__(
-        self, ports: Sequence[str], groups: Sequence[str], add: Callable[[AddDevice], Awaitable[None]]
-    ) -> None:
-        super().__init__("Add a device")
-        self._add = add
-        known = ", ".join(clean(group) for group in groups) or "none yet"
-        self._entries = {
-            "name": Entry("Name", Field(id="name")),
-            "uid": Entry("UID", Field(placeholder="may come later", id="uid")),
-            "port": Entry("Port", Field(ports[0], placeholder=", ".join(ports), id="port")),
-            "group": Entry("Group", Field(placeholder=f"or none; there is: {known}", id="group")),
-            "program_id": Entry("Program ID", Field(placeholder="taken from the device if empty", id="program_id")),
-        }
+    def __init__(self, title: str, verb: str, entries: Mapping[str, Entry], save: Save) -> None:
+        super().__init__(title)
+        self._verb = verb
+        self._entries = entries
+        self._save = save
 
     def body(self) -> Sequence[Widget]:
         """Field by field."""
-        keys = "Enter: Add 1    Tab: next field    Esc: Cancel"
+        keys = f"Enter: {self._verb}    Tab: next field    Esc: Cancel"
         return *self._entries.values(), Complaint(), Words(keys, Token.MUTED)
 
     def first(self) -> Widget:
-        """The name."""
-        return self._entries["name"].field
+        """The first field."""
+        return next(iter(self._entries.values())).field
 
     def action_step(self, step: int) -> None:
         """Next field, or the one before."""
@@ -76,27 +83,20 @@ class AddDeviceDialog(Dialog[str]):
 
     async def _try(self) -> None:
         values = {name: entry.field.value.strip() for name, entry in self._entries.items()}
-        request = AddDevice(
-            name=values["name"],
-            uid=values["uid"],
-            port=values["port"],
-            group=values["group"] or None,
-            program_id=values["program_id"] or None,
-        )
         for entry in self._entries.values():
             entry.complain("")
         self.query_one(Complaint).say("")
         try:
-            await self._add(request)
+            await self._save(values)
         except FieldhandError as error:
             self._complain(error)
         else:
-            self.dismiss(values["name"])
+            self.dismiss(next(iter(values.values())))
 
     def _complain(self, error: FieldhandError) -> None:
         what = str(error.fields.get("what", ""))
-        by_word = next((field for word, field in _FIELD_IN_WORDS.items() if word in what), None)
-        entry = self._entries.get(_FIELD_OF.get(error.kind, by_word or ""))
+        by_word = next((field for word, field in _FIELD_IN_WORDS.items() if word in what), "")
+        entry = self._entries.get(_FIELD_OF.get(error.kind, by_word))
         if entry is None:
             self.query_one(Complaint).say(str(error))
         else:
@@ -127,13 +127,14 @@ class Entry(Vertical):
 class Label(OneLine):
     """What a field is for."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, width: int = LABEL_WIDTH) -> None:
         super().__init__()
-        self._text = text
+        self._text = fit(text, width)
+        self.styles.width = width
 
     def line(self, width: int) -> Line:
         """Padded, so that the fields stand under each other."""
-        return ((fit(self._text, LABEL_WIDTH), Token.MUTED),)
+        return ((self._text, Token.MUTED),)
 
 
 class Trouble(Block):

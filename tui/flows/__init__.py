@@ -1,0 +1,1 @@
+"""What happens from a key to a request: ask, show, do. Each flow runs as one worker of the app."""
