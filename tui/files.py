@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from core.errors import FieldhandError, Kind
-from core.models import Device, Job, Task
-from drivers.base import Image
 
-LARGEST_TEXT: Final = 16 * 1024 * 1024
-"""Bytes: a list of 100,000 devices fits; whatever is larger is no list of devices, no license and no key."""
+LARGEST_TEXT: Final = 32 * 1024 * 1024
+"""Bytes: a list of 100,000 devices with room to spare."""
+LARGEST_KEY: Final = 64 * 1024
+"""Bytes of a key, a license or a device type; anything larger is another kind of file."""
 MOST_ENTRIES: Final = 1_000
 """Entries of a folder that are offered; who looks for more types a letter."""
 
@@ -71,18 +70,18 @@ def entries(folder: Path, beginning: str, suffixes: Collection[str]) -> list[Ent
     return found[:MOST_ENTRIES]
 
 
-def read_text(path: Path) -> str:
-    """A text file; raises FILE with the reason."""
+def read_text(path: Path, largest: int = LARGEST_TEXT, what: str = "a list of devices") -> str:
+    """A text file of so many bytes at most; raises FILE with the reason."""
     try:
         if not path.is_file():
             reason = "not a file" if path.exists() else "no such file"
             raise FieldhandError(Kind.FILE, path=str(path), reason=reason)
         with path.open("rb") as file:
-            data = file.read(LARGEST_TEXT + 1)
+            data = file.read(largest + 1)
     except OSError as error:
         raise _refused(path, error) from error
-    if len(data) > LARGEST_TEXT:
-        raise FieldhandError(Kind.FILE, path=str(path), reason="too large")
+    if len(data) > largest:
+        raise FieldhandError(Kind.FILE, path=str(path), reason=f"too large to be {what}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -90,32 +89,16 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
-    """Write a text file; raises FILE, also when it is there and not to be overwritten."""
+    """Write a text file, whole or not at all; raises FILE, also when it is there and not to be overwritten."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with path.open("w" if overwrite else "x", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise FieldhandError(Kind.FILE, path=str(path), reason="it is there already") from error
+        if path.exists() and not overwrite:
+            raise FieldhandError(Kind.FILE, path=str(path), reason="it is there already")
+        draft.write_text(text, "utf-8", newline="")
+        draft.replace(path)
     except OSError as error:
+        draft.unlink(missing_ok=True)
         raise _refused(path, error) from error
-
-
-def read_image_file(path: Path) -> tuple[str, bytes]:
-    """The name and the bytes of an image file; raises FILE or IMAGE."""
-    image: Image = import_module("core.images").read_file(path)
-    return image.name, image.data
-
-
-def devices_text(devices: Sequence[Device]) -> str:
-    """Devices as a CSV file in the columns of the SmartServer CMS."""
-    text: str = import_module("core.interchange").export_text(devices)
-    return text
-
-
-def history_text(rows: Sequence[tuple[Job, Task]]) -> str:
-    """Who did what to which device when, as a CSV file."""
-    text: str = import_module("core.interchange").history_text(rows)
-    return text
 
 
 def _refused(path: Path, error: OSError) -> FieldhandError:

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from core.errors import FieldhandError, Kind
-from core.models import Device
 from core.rpc import (
     AddDevice,
     Adopt,
@@ -181,10 +179,6 @@ async def test_editing_moves_a_device_to_another_group(engine: FakeEngine, open_
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    def text(devices: Sequence[Device]) -> str:
-        return "".join(f"{device.name}\n" for device in devices)
-
-    monkeypatch.setattr("tui.files.devices_text", text)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.csv").write_text("Name,UID\nfan,00D07AAA0001\n", encoding="utf-8-sig")
     return tmp_path

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from core.models import Job, Task, TaskState
+from core.models import TaskState
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
 from tui.screens.job import JobScreen
@@ -13,10 +12,6 @@ from tui.screens.job import JobScreen
 
 @pytest.fixture(autouse=True)
 def _written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def text(rows: Sequence[tuple[Job, Task]]) -> str:
-        return "".join(f"{task.name},{task.state.value}\n" for _, task in rows)
-
-    monkeypatch.setattr("tui.files.history_text", text)
     monkeypatch.chdir(tmp_path)
 
 

@@ -20,17 +20,6 @@ from tui.screens.load import LoadScreen
 from tui.screens.plan import PlanDialog
 
 
-@pytest.fixture(autouse=True)
-def _image_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(path: Path) -> tuple[str, bytes]:
-        data = path.read_bytes()
-        if not data:
-            raise FieldhandError(Kind.IMAGE, image=path.name, reason="it is empty")
-        return path.name, data
-
-    monkeypatch.setattr("tui.files.read_image_file", read)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "stick"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,17 +10,16 @@ from typing import Final
 
 import aiosqlite
 
-from core.errors import Exit, FieldhandError, Kind
+from core.errors import Exit, FieldhandError
 from core.interchange import export_text, history_text
 from core.models import Job, Task
 from core.rpc import ImportDevices, ImportReport
 from core.store import views
 from tui.commands.devices import find
 from tui.commands.parsing import Commands
-from tui.commands.session import Session, read_text, table, when
+from tui.commands.session import Session, table, when
+from tui.files import read_text, write_text
 
-LARGEST_CSV_FILE: Final = 32 * 1024 * 1024
-"""Bytes: 100,000 devices with room to spare."""
 STANDARD_OUTPUT: Final = "-"
 
 
@@ -45,7 +43,7 @@ def add(commands: Commands) -> None:
 
 
 async def _import(arguments: argparse.Namespace, session: Session) -> Exit:
-    text = read_text(arguments.file, LARGEST_CSV_FILE, "a list of devices")
+    text = read_text(arguments.file)
     request = ImportDevices(text=text, port=arguments.port, dry_run=arguments.dry_run, provision=arguments.provision)
     async with session.worker() as worker:
         report = await worker.call(request)
@@ -76,22 +74,9 @@ async def _export(arguments: argparse.Namespace, session: Session) -> Exit:
     if arguments.file == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return Exit.DONE
-    write_file(Path(arguments.file), text, over=arguments.force)
+    write_text(Path(arguments.file), text, overwrite=arguments.force)
     session.say(f"{len(devices)} devices in {arguments.file}", {"file": arguments.file, "devices": len(devices)})
     return Exit.DONE
-
-
-def write_file(path: Path, text: str, *, over: bool) -> None:
-    """Write a whole file, or leave what was there; raises FILE. `over`: whether it may be there already."""
-    if path.exists() and not over:
-        raise FieldhandError(Kind.FILE, path=str(path), reason="it is there already: --force writes over it")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, "utf-8", newline="")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise FieldhandError(Kind.FILE, path=str(path), reason=error.strerror or str(error)) from error
 
 
 async def _history_of(db: aiosqlite.Connection, device: str | None, limit: int) -> list[tuple[Job, Task]]:

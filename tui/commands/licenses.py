@@ -10,7 +10,8 @@ from pathlib import Path
 from core.errors import Exit, FieldhandError, Kind
 from core.store import views
 from tui.commands.parsing import Commands
-from tui.commands.session import Session, read_text, table
+from tui.commands.session import Session, table
+from tui.files import LARGEST_KEY, read_text
 
 
 def add(commands: Commands) -> None:
@@ -75,7 +76,7 @@ async def _list(arguments: argparse.Namespace, session: Session) -> Exit:
 async def _add(arguments: argparse.Namespace, session: Session) -> Exit:
     from core.rpc import AddLicense  # noqa: PLC0415
 
-    text = read_text(arguments.file)
+    text = read_text(arguments.file, LARGEST_KEY, "a license")
     async with session.worker() as worker:
         added = await worker.call(AddLicense(text=text))
     session.say(f"license {added.id} for {added.devices} devices is in use", {"id": added.id, "devices": added.devices})
@@ -85,7 +86,7 @@ async def _add(arguments: argparse.Namespace, session: Session) -> Exit:
 async def _trust(arguments: argparse.Namespace, session: Session) -> Exit:
     from core.rpc import TrustKey  # noqa: PLC0415
 
-    pem = read_text(arguments.key)
+    pem = read_text(arguments.key, LARGEST_KEY, "a key")
     async with session.worker() as worker:
         key = await worker.call(TrustKey(key=pem))
     session.say(f"licenses signed with key {key} are accepted", {"key": key})
@@ -111,7 +112,8 @@ async def _keygen(arguments: argparse.Namespace, session: Session) -> Exit:
 async def _issue(arguments: argparse.Namespace, session: Session) -> Exit:
     from core import licensing  # noqa: PLC0415
 
-    text = licensing.issue(read_text(arguments.key), arguments.devices, arguments.site, arguments.expires)
+    key = read_text(arguments.key, LARGEST_KEY, "a key")
+    text = licensing.issue(key, arguments.devices, arguments.site, arguments.expires)
     _write_new(arguments.out, text, 0o644)
     session.say(f"license for {arguments.devices} devices is in {arguments.out}", {"file": str(arguments.out)})
     return Exit.DONE

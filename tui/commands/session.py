@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 
-from core.errors import Exit, FieldhandError, Kind
+from core.errors import Exit
 from core.paths import StateDirectory
 from core.store.database import open_reader
 from core.text import printable
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from core.client import SocketClient
 
 Command = Callable[[argparse.Namespace, "Session"], Awaitable[Exit] | Exit]
-LARGEST_TEXT_FILE: Final = 64 * 1024
-"""Bytes of a key or license; anything larger is another kind of file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +93,3 @@ def fields(data: Mapping[str, object]) -> str:
     return "\n".join(
         f"{name.ljust(width)}  {'' if value is None else printable(str(value))}" for name, value in data.items()
     )
-
-
-def read_text(path: Path, largest: int = LARGEST_TEXT_FILE, what: str = "a key or a license") -> str:
-    """A text file the operator named, of so many bytes at most; raises FILE with the reason."""
-    try:
-        if not path.is_file():
-            raise FieldhandError(
-                Kind.FILE, path=str(path), reason="no such file" if not path.exists() else "not a file"
-            )
-        with path.open("rb") as file:
-            data = file.read(largest + 1)
-        if len(data) > largest:
-            raise FieldhandError(Kind.FILE, path=str(path), reason=f"too large to be {what}")
-        return data.decode("utf-8")
-    except OSError as error:
-        raise FieldhandError(Kind.FILE, path=str(path), reason=error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise FieldhandError(Kind.FILE, path=str(path), reason="it is not text") from error

@@ -10,7 +10,8 @@ from core.errors import Exit
 from core.rpc import AddType
 from core.store import views
 from tui.commands.parsing import Commands
-from tui.commands.session import Session, read_text, table, when
+from tui.commands.session import Session, table, when
+from tui.files import LARGEST_KEY, read_text
 
 COMES_WITH_IT = "comes with fieldhand"
 
@@ -43,7 +44,7 @@ async def _list(arguments: argparse.Namespace, session: Session) -> Exit:
 
 
 async def _add(arguments: argparse.Namespace, session: Session) -> Exit:
-    text = read_text(arguments.file, what="a description of a device type")
+    text = read_text(arguments.file, LARGEST_KEY, "a description of a device type")
     async with session.worker() as worker:
         name = await worker.call(AddType(protocol=arguments.protocol, text=text))
     session.say(f"device type {name} added", {"name": name, "protocol": arguments.protocol})

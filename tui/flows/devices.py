@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from core.interchange import export_text
 from core.models import Device
 from core.rpc import Acknowledge, AddDevice, Adopt, AssignGroup, EditDevice, FoundDevice, ImportDevices, ImportReport
 from tui import files
@@ -145,7 +146,7 @@ async def import_devices(app: Console) -> None:
 
 async def export_devices(app: Console, devices: Sequence[Device]) -> None:
     """Write devices to a CSV file."""
-    text = await asyncio.to_thread(files.devices_text, devices)
+    text = await asyncio.to_thread(export_text, devices)
     await save_text(app, f"Export {plural(len(devices), 'device')}", "devices.csv", text)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from core.images import read_file
 from core.models import StoredImage
 from core.rpc import AddImage, RemoveImage
-from tui import files
 from tui.console import Console
 from tui.screens.ask import ConfirmDialog
 from tui.screens.file_picker import FileDialog
@@ -27,9 +27,9 @@ async def import_image(app: Console) -> None:
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal stored
         say("reading…")
-        name, data = await asyncio.to_thread(files.read_image_file, path)
+        image = await asyncio.to_thread(read_file, path)
         say("saving…")
-        stored = await app.call(AddImage(name=name, data=base64.b64encode(data).decode()))
+        stored = await app.call(AddImage(name=image.name, data=base64.b64encode(image.data).decode()))
 
     dialog = FileDialog("Import an image", "import file", app.site.folder, SUFFIXES, take)
     if await app.push_screen_wait(dialog) and stored is not None:

@@ -26,7 +26,9 @@ async def add_license(app: Console) -> None:
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal added
         say("checking…")
-        added = await app.call(AddLicense(text=await asyncio.to_thread(files.read_text, path)))
+        added = await app.call(
+            AddLicense(text=await asyncio.to_thread(files.read_text, path, files.LARGEST_KEY, "a license"))
+        )
 
     dialog = FileDialog("Add a license", "use license", app.site.folder, LICENSES, take)
     if await app.push_screen_wait(dialog) and added is not None:
@@ -40,7 +42,7 @@ async def trust_key(app: Console) -> None:
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal key
         say("checking…")
-        key = await app.call(TrustKey(key=await asyncio.to_thread(files.read_text, path)))
+        key = await app.call(TrustKey(key=await asyncio.to_thread(files.read_text, path, files.LARGEST_KEY, "a key")))
 
     if await app.push_screen_wait(FileDialog("Trust a key", "trust key", app.site.folder, KEYS, take)):
         app.say(f"licenses signed with key {clean(key)} are accepted now")

@@ -9,9 +9,9 @@ from textual import on, work
 from textual.widget import Widget
 
 from core.errors import FieldhandError
+from core.interchange import history_text
 from core.models import Device, Job, Task
 from core.store import views
-from tui import files
 from tui.bindings import COMMANDS, Place, bindings
 from tui.console import READ
 from tui.flows.saving import save_text
@@ -148,7 +148,7 @@ class HistoryScreen(PushedScreen):
             self.app.begin(self._export(self._table.items))
 
     async def _export(self, rows: Sequence[Row]) -> None:
-        text = await asyncio.to_thread(files.history_text, rows)
+        text = await asyncio.to_thread(history_text, rows)
         await save_text(self.app, f"Export {plural(len(rows), 'line')} of history", "history.csv", text)
 
     @work(exclusive=True, group=READ)
