@@ -235,9 +235,13 @@ class FakeEngine:
     async def cut_off(self, device: int, percent: int) -> None:
         """A load of an image of the repository stops on the device."""
         await self.add_image(CUT_OFF)
-        await self.change(
-            "UPDATE device SET checkpoint = ?, rev = :rev WHERE id = ?", values=(_checkpoint(percent), device)
-        )
+        db = await self._read()
+        try:
+            (known,) = await views.devices_by_id(db, [device])
+        finally:
+            await db.close()
+        checkpoint = _checkpoint(known.uid, percent)
+        await self.change("UPDATE device SET checkpoint = ?, rev = :rev WHERE id = ?", values=(checkpoint, device))
 
     async def remove(self, *devices: int) -> None:
         """As the engine removes: the record goes, and what is left says so."""
@@ -266,6 +270,7 @@ class FakeEngine:
     async def _insert(self, transaction: Transaction, spec: Spec) -> int:
         db = transaction.db
         count = next(iter(await db.execute_fetchall("SELECT count(*) FROM device")))[0]
+        uid = spec.uid or f"00D0711{0x50900 + count * 7:05X}"
         parts = None
         if spec.address:
             subnet, node = spec.address.split("/")
@@ -277,7 +282,7 @@ class FakeEngine:
             " (SELECT id FROM device_group WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 spec.name,
-                spec.uid or f"00D0711{0x50900 + count * 7:05X}",
+                uid,
                 spec.port,
                 spec.group,
                 spec.program_id,
@@ -294,7 +299,7 @@ class FakeEngine:
                 spec.type,
                 spec.location,
                 json.dumps(spec.points),
-                None if spec.interrupted is None else _checkpoint(spec.interrupted),
+                None if spec.interrupted is None else _checkpoint(uid, spec.interrupted),
                 transaction.rev,
             ),
         )
@@ -541,8 +546,8 @@ def _sha256(image: str) -> str:
     return hashlib.sha256(image.encode()).hexdigest()
 
 
-def _checkpoint(percent: int) -> str:
-    return json.dumps({"action": "load", "image": CUT_OFF, "sha256": _sha256(CUT_OFF), "percent": percent})
+def _checkpoint(uid: str, percent: int) -> str:
+    return json.dumps({"action": "load", "uid": uid, "image": CUT_OFF, "sha256": _sha256(CUT_OFF), "percent": percent})
 
 
 async def plant(engine: FakeEngine) -> None:
