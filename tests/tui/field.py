@@ -7,13 +7,13 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from core.actions import BY_NAME
+from core.actions import BY_NAME, Action
 from core.errors import FieldhandError, Kind
 from core.lifecycle import Circumstances
 from core.models import Device, Event, License, Port, PortMonitoring, PortState, StoredImage, TaskState
@@ -62,6 +62,8 @@ R = TypeVar("R")
 NOW = 1_800_000_000.0
 CAPABILITIES = {"lon": frozenset(Capability)}
 
+CUT_OFF = "fan.apb"
+"""The image whose load is cut off where one is."""
 BY_ITSELF = (ReadMonitoring, ReadEvents)
 """What the console asks without anybody at the keyboard; not among the calls."""
 
@@ -215,7 +217,7 @@ class FakeEngine:
         )
 
     async def add_image(self, name: str, program_id: str | None = "9FFFFF0501840450", size: int = 48_700) -> str:
-        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        sha256 = _sha256(name)
         await self.change(
             "INSERT INTO image (sha256, name, protocol, type, program_id, model, firmware, opaque, size, added_at,"
             " added_by, rev) VALUES (?, ?, 'lon', ?, ?, 50, NULL, ?, ?, ?, 'ada', :rev)",
@@ -231,9 +233,15 @@ class FakeEngine:
         )
 
     async def cut_off(self, device: int, percent: int) -> None:
-        await self.change(
-            "UPDATE device SET checkpoint = ?, rev = :rev WHERE id = ?", values=(_checkpoint(percent), device)
-        )
+        """A load of an image of the repository stops on the device."""
+        await self.add_image(CUT_OFF)
+        db = await self._read()
+        try:
+            (known,) = await views.devices_by_id(db, [device])
+        finally:
+            await db.close()
+        checkpoint = _checkpoint(known.uid, percent)
+        await self.change("UPDATE device SET checkpoint = ?, rev = :rev WHERE id = ?", values=(checkpoint, device))
 
     async def remove(self, *devices: int) -> None:
         """As the engine removes: the record goes, and what is left says so."""
@@ -262,6 +270,7 @@ class FakeEngine:
     async def _insert(self, transaction: Transaction, spec: Spec) -> int:
         db = transaction.db
         count = next(iter(await db.execute_fetchall("SELECT count(*) FROM device")))[0]
+        uid = spec.uid or f"00D0711{0x50900 + count * 7:05X}"
         parts = None
         if spec.address:
             subnet, node = spec.address.split("/")
@@ -273,7 +282,7 @@ class FakeEngine:
             " (SELECT id FROM device_group WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 spec.name,
-                spec.uid or f"00D0711{0x50900 + count * 7:05X}",
+                uid,
                 spec.port,
                 spec.group,
                 spec.program_id,
@@ -290,7 +299,7 @@ class FakeEngine:
                 spec.type,
                 spec.location,
                 json.dumps(spec.points),
-                None if spec.interrupted is None else _checkpoint(spec.interrupted),
+                None if spec.interrupted is None else _checkpoint(uid, spec.interrupted),
                 transaction.rev,
             ),
         )
@@ -376,8 +385,9 @@ class FakeEngine:
             await db.close()
         subject = f"group {request.selection.group}" if request.selection.group else ""
         conditions = Conditions(Circumstances(CAPABILITIES), {("lon", request.action): 0.12}, seats)
-        made = plan(BY_NAME[request.action], devices, request.parameters, conditions, request.selection.scope, subject)
-        return self.adjust(made)
+        action = BY_NAME[request.action]
+        parameters = {**_preset(action), **request.parameters}
+        return self.adjust(plan(action, devices, parameters, conditions, request.selection.scope, subject))
 
     async def _devices(self, db: aiosqlite.Connection, selection: Selection) -> list[Device]:
         if selection.group is None and selection.devices is None:
@@ -527,8 +537,17 @@ def report(**found: Any) -> ImportReport:
     return ImportReport.model_validate({**nothing, **found})
 
 
-def _checkpoint(percent: int) -> str:
-    return json.dumps({"action": "load", "image": "fan.apb", "sha256": "ab" * 32, "percent": percent})
+def _preset(action: Action) -> dict[str, Any]:
+    """The parameters of the action as the catalogue presets them."""
+    return {one.name: one.default for one in fields(action.parameters) if one.default is not MISSING}
+
+
+def _sha256(image: str) -> str:
+    return hashlib.sha256(image.encode()).hexdigest()
+
+
+def _checkpoint(uid: str, percent: int) -> str:
+    return json.dumps({"action": "load", "uid": uid, "image": CUT_OFF, "sha256": _sha256(CUT_OFF), "percent": percent})
 
 
 async def plant(engine: FakeEngine) -> None:

@@ -7,7 +7,7 @@ import pytest
 from core.actions import ACTIONS, BY_NAME, Action, LoadParameters, ReplaceParameters, Scope
 from core.rpc import MakePlan, Selection, StartJob
 from tests.tui.conftest import OpenConsole
-from tests.tui.field import FakeEngine, Spec, ok, plant
+from tests.tui.field import CUT_OFF, FakeEngine, Spec, ok, plant
 from tui.screens.palette import Palette
 from tui.screens.plan import PlanDialog
 
@@ -29,6 +29,7 @@ async def one_of_each(engine: FakeEngine) -> None:
     await engine.add_port()
     await engine.add_license(10)
     await engine.add_group("roof")
+    await engine.add_image(CUT_OFF)
     await engine.add(
         Spec("a", group="roof"),
         ok("b", "1/1", group="roof"),

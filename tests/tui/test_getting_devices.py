@@ -213,7 +213,7 @@ async def test_an_import_is_done_after_it_was_tried(
         await operator.press("enter")
         assert "3 rows: 2 new devices" in operator.screen()
         assert "1 device known already" in operator.screen()
-        assert "1 license seats short" in operator.screen()
+        assert "1 license seat short" in operator.screen()
         await operator.press("enter")
         assert len(engine.called(ImportDevices)) == 1
         await operator.press("N")

@@ -153,7 +153,7 @@ async def test_frozen_events_stand_still_and_go_on_where_they_were(
         await operator.press("f")
         engine.measure(event(2))
         await operator.settled()
-        assert "frozen  1 events" in operator.screen()
+        assert "frozen  1 event" in operator.screen()
         assert "f go on" in operator.screen()
         await operator.press("f")
         await shown(operator, "temperature 2")

@@ -21,7 +21,7 @@ from tui.model.devices import Change
 from tui.model.words import Words
 from tui.screens.screen import Keys, keys_of
 from tui.screens.view import View
-from tui.text import clean, cut_middle, local
+from tui.text import clean, cut_middle, local, plural
 from tui.theme import Token
 from tui.widgets.block import Line, Piece
 from tui.widgets.filter_line import Counts, FilterLine
@@ -78,7 +78,7 @@ class EventCounts(Counts):
 
     def line(self, width: int) -> Line:
         """To the right."""
-        text = f"{self.total:,} events" if self.shown == self.total else f"{self.shown:,} of {self.total:,}"
+        text = plural(self.total, "event") if self.shown == self.total else f"{self.shown:,} of {self.total:,}"
         held = "frozen  " if self.frozen else ""
         space = " " * max(width - len(text) - len(held) - 1, 0)
         return [(space, Token.TEXT), (held, Token.WARNING), (f"{text} ", Token.MUTED)]

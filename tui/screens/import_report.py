@@ -45,7 +45,7 @@ class ReportBlock(Block):
         if report.known:
             lines.append(((f"{plural(len(report.known), 'device')} known already, left as they are", Token.MUTED),))
         if report.seats_short:
-            short = f"{report.seats_short:,} license seats short: those devices wait for one"
+            short = f"{plural(report.seats_short, 'license seat')} short: who has none waits for one"
             lines.append(((short, Token.WARNING),))
         lines.append(())
         if report.problems:
