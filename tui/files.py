@@ -6,6 +6,7 @@ Everything here blocks; the flows call it in a thread.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -32,11 +33,19 @@ class Entry:
     size: int
 
 
+_BEGINS_ANEW: Final = re.compile(r".*/(?=/|~/|['\"][/~])")
+"""A whole path behind the beginning of another one: what stood there when something was pasted."""
+
+
 def as_path(text: str) -> Path:
-    """The path that was typed or pasted: as it is, quoted or escaped as shells do it, or as a file URL."""
+    """The path that was typed or pasted: as it is, quoted or escaped as shells do it, or as a file URL.
+
+    What stands before a whole path does not count: "/home/olga//media/stick" is "/media/stick".
+    """
     text = text.strip()
-    if text.startswith("file://"):
-        return Path(unquote(urlsplit(text).path))
+    if (at := text.rfind("file://")) >= 0:
+        return Path(unquote(urlsplit(text[at:]).path))
+    text = _BEGINS_ANEW.sub("", text)
     if any(mark in text for mark in "'\"\\") and not Path(text).exists():
         try:
             words = shlex.split(text)

@@ -54,6 +54,7 @@ from core.rpc import (
     WinkUnit,
 )
 from core.store import views
+from core.store.checkpoints import StoredCheckpoint
 from core.store.database import Transaction, Writer, open_reader, open_writer
 from drivers.base import Capability
 from tui.clock import Clock
@@ -381,10 +382,11 @@ class FakeEngine:
         try:
             devices = await self._devices(db, request.selection)
             seats = await views.seats(db, NOW)
+            images = {image.sha256: image for image in await views.images(db)}
         finally:
             await db.close()
         subject = f"group {request.selection.group}" if request.selection.group else ""
-        conditions = Conditions(Circumstances(CAPABILITIES), {("lon", request.action): 0.12}, seats)
+        conditions = Conditions(Circumstances(CAPABILITIES), {("lon", request.action): 0.12}, seats, images=images)
         action = BY_NAME[request.action]
         parameters = {**_preset(action), **request.parameters}
         return self.adjust(plan(action, devices, parameters, conditions, request.selection.scope, subject))
@@ -547,7 +549,7 @@ def _sha256(image: str) -> str:
 
 
 def _checkpoint(uid: str, percent: int) -> str:
-    return json.dumps({"action": "load", "uid": uid, "image": CUT_OFF, "sha256": _sha256(CUT_OFF), "percent": percent})
+    return StoredCheckpoint("load", uid, CUT_OFF, _sha256(CUT_OFF), False, percent, {}).to_json()
 
 
 async def plant(engine: FakeEngine) -> None:

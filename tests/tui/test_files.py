@@ -52,13 +52,12 @@ def test_a_dangling_link_hides_nothing_else(tmp_path: Path) -> None:
     assert [entry.path.name for entry in files.entries(tmp_path, "", {".apb"})] == ["there.apb"]
 
 
-def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.files.LARGEST_TEXT", 3)
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "large").write_text("1234")
     for name, reason in (("none", "no such file"), (".", "not a file"), ("binary", "UTF-8"), ("large", "too large")):
         with pytest.raises(FieldhandError, match=reason) as caught:
-            files.read_text(tmp_path / name)
+            files.read_text(tmp_path / name, largest=3)
         assert caught.value.kind is Kind.FILE
 
 
@@ -76,3 +75,11 @@ def test_every_word_has_to_be_somewhere() -> None:
     assert Words().match("anything")
     assert Words("fan NO").match("no answer", "Fan 3")
     assert not Words("fan pump").match("Fan 3")
+
+
+@pytest.mark.parametrize(
+    "pasted", ["/media/my stick/a.apb", "'/media/my stick/a.apb'", "file:///media/my%20stick/a.apb", "~/a.apb"]
+)
+def test_a_path_pasted_behind_the_folder_that_stood_there_counts_alone(pasted: str) -> None:
+    assert files.as_path(f"/home/olga/{pasted}") == files.as_path(pasted)
+    assert files.as_path(pasted).is_absolute()

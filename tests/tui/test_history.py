@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,8 @@ async def test_history_is_filtered_and_what_is_shown_is_written_to_a_file(
         assert "1 of 3" in operator.screen()
         await operator.press("enter", "e", "enter")
         await operator.until(lambda: "written to" in operator.message)
-        assert (tmp_path / "history.csv").read_text() == "VAV 3.16 east,failed\n"
+        (line,) = csv.DictReader((tmp_path / "history.csv").open())
+        assert (line["device"], line["outcome"], line["reason"]) == ("VAV 3.16 east", "failed", "no answer")
 
 
 async def test_a_file_that_is_there_is_overwritten_only_after_asking(
