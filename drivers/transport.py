@@ -56,13 +56,13 @@ class Transport(Protocol):
         """Let go. Never fails, never hangs."""
 
 
-async def open_serial(path: str, baud: int, receiver: Receiver) -> Transport:
-    """Open a serial port, raw 8N1 without flow control, for this program alone.
+async def open_serial(path: str, baud: int, receiver: Receiver, *, parity: str = "N", stop: int = 1) -> Transport:
+    """Open a serial port, raw with 8 data bits and without flow control, for this program alone.
 
-    Raises PortError: PORT_BUSY naming who holds it, or PORT_ABSENT with the reason in words. May be
-    cancelled at any time without leaving the port open.
+    `parity` is N, E or O, `stop` the number of stop bits. Raises PortError: PORT_BUSY naming who holds it, or
+    PORT_ABSENT with the reason in words. May be cancelled at any time without leaving the port open.
     """
-    opening = _Opening(path, baud)
+    opening = _Opening(path, baud, parity, stop)
     try:
         port = await asyncio.to_thread(opening.run)
     except asyncio.CancelledError:
@@ -154,9 +154,9 @@ _NOBODY: Final = _Nobody()
 class _Opening:
     """One attempt to open a port, made in a thread, that can be abandoned while it runs."""
 
-    def __init__(self, path: str, baud: int) -> None:
+    def __init__(self, path: str, baud: int, parity: str, stop: int) -> None:
         self._path = path
-        self._baud = baud
+        self._settings = {"baudrate": baud, "parity": parity, "stopbits": stop}
         self._lock = threading.Lock()
         self._abandoned = False
         self._port: serial.Serial | None = None
@@ -165,7 +165,7 @@ class _Opening:
         """Open it, in the thread."""
         _refuse_what_is_no_tty(self._path)
         try:
-            port = serial.serial_for_url(self._path, baudrate=self._baud, exclusive=True, timeout=0, write_timeout=0)
+            port = serial.serial_for_url(self._path, exclusive=True, timeout=0, write_timeout=0, **self._settings)
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
             raise _refusal(self._path, error) from error
         _prepare(port)
@@ -232,6 +232,7 @@ def _refusal(path: str, error: Exception) -> PortError:
         errno.ENODEV: "there is no device behind it",
         errno.EIO: "there is no device behind it",
         errno.ENOTDIR: "there is no such port",
+        errno.EINVAL: "it does not take the settings of the line: check baud rate, parity and stop bits",
     }
     reason = words.get(number or 0) or (os.strerror(number) if number else str(error))
     return PortError(Kind.PORT_ABSENT, port=path, reason=reason)
