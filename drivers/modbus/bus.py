@@ -184,6 +184,13 @@ class _Unanswered(Exception):
         self.received = received
         self.reason = reason
 
+    def as_error(self, step: str, device: str, tries: int) -> DriverError:
+        """What it means for the device."""
+        if not self.received:
+            return DriverError(Kind.NO_REPLY, step=step, device=device, attempts=tries)
+        came = f"{self.received.hex(' ').upper()} ({self.reason})"
+        return DriverError(Kind.BAD_FRAME, step=step, device=device, attempts=tries, bytes=came)
+
 
 @dataclass(slots=True)
 class _UnitState:
@@ -272,47 +279,37 @@ class Bus:
         the caller is cancelled; an exchange that has begun is finished all the same.
         """
         units = (unit,) if also_from is None else (unit, also_from)
-        rank = (priority, next(self._order))
-        answer, _ = await self._exchange(units, request, step, device, rank, tries, patience)
-        return answer
+        order = next(self._order)
+        for attempt in range(1, tries + 1):
+            try:
+                answer, _ = await self._once(units, request, (priority, order), patience)
+            except _Unanswered as problem:
+                if attempt == tries:
+                    raise problem.as_error(step, device, tries) from None
+                continue
+            if not isinstance(answer, Refusal):
+                return cast(R, answer)
+            if answer.code != Code.BUSY or attempt == tries:
+                break
+            await asyncio.sleep(BUSY_PAUSE)
+        raise DriverError(Kind.REFUSED, step=step, device=device, attempts=attempt, code=str(answer))
 
     async def timed(
         self, unit: int, request: Request[R], *, step: str, device: str, priority: Priority
-    ) -> tuple[R, float]:
-        """Ask once, and say how many seconds the unit took; raises as `exchange`."""
-        return await self._exchange((unit,), request, step, device, (priority, next(self._order)), 1, 0.0)
+    ) -> tuple[R | Refusal, float]:
+        """Ask once: the answer, which may be a refusal, and how many seconds the unit took. Raises as `exchange`."""
+        try:
+            answer, seconds = await self._once((unit,), request, (priority, next(self._order)), 0.0)
+        except _Unanswered as problem:
+            raise problem.as_error(step, device, 1) from None
+        return cast(R | Refusal, answer), seconds
 
-    async def _exchange(
-        self,
-        units: tuple[int, ...],
-        request: Request[R],
-        step: str,
-        device: str,
-        rank: tuple[int, int],
-        tries: int,
-        patience: float,
-    ) -> tuple[R, float]:
-        failure = _Unanswered()
-        frame = Frame(units[0], request.to_bytes()).to_bytes()
-        for attempt in range(1, tries + 1):
-            try:
-                ticket = _Ticket(rank, units, request, frame, patience, self._loop.create_future())
-                answer, seconds = await self._once(ticket)
-            except _Unanswered as problem:
-                failure = problem
-                continue
-            if not isinstance(answer, Refusal):
-                return cast(R, answer), seconds
-            if answer.code != Code.BUSY or attempt == tries:
-                raise DriverError(Kind.REFUSED, step=step, device=device, attempts=attempt, code=str(answer))
-            await asyncio.sleep(BUSY_PAUSE)
-        if not failure.received:
-            raise DriverError(Kind.NO_REPLY, step=step, device=device, attempts=tries)
-        came = f"{failure.received.hex(' ').upper()} ({failure.reason})"
-        raise DriverError(Kind.BAD_FRAME, step=step, device=device, attempts=tries, bytes=came)
-
-    async def _once(self, ticket: _Ticket) -> tuple[object, float]:
+    async def _once(
+        self, units: tuple[int, ...], request: Request[Any], rank: tuple[int, int], patience: float
+    ) -> tuple[object, float]:
         self.check()
+        frame = Frame(units[0], request.to_bytes()).to_bytes()
+        ticket = _Ticket(rank, units, request, frame, patience, self._loop.create_future())
         self._queue.append(ticket)
         self._changed.set()
         try:

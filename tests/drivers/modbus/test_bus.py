@@ -89,7 +89,7 @@ def test_an_answer_is_delivered_as_soon_as_it_is_whole() -> None:
 
 def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
     async def work() -> None:
-        bus, _ = open_line(in_turn(after(0.9)))
+        bus, _ = open_line(in_turn(after(0.25), after(0.15)))
         with pytest.raises(DriverError) as caught:
             await ask(bus, 1, address=1, tries=1)
         assert caught.value.kind is Kind.NO_REPLY
