@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import termios
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ class PseudoTerminal:
         self._master, slave = os.openpty()
         self._slave_path = os.ttyname(slave)
         tty.setraw(slave)
+        self._settings = termios.tcgetattr(slave)
         os.close(slave)
         os.set_blocking(self._master, False)
         try:
@@ -96,7 +98,9 @@ class PseudoTerminal:
 
     def _client_gone(self) -> None:
         self._detach()
-        tty.setraw(self._master)  # whatever the client made of the line, and what it left unread
+        # Undo whatever the client made of the line, and what it left unread. All of it: a client that asks for
+        # parity, which a pseudo-terminal does not keep, is refused if that is all it would change.
+        termios.tcsetattr(self._master, termios.TCSAFLUSH, self._settings)
         self._on_client_gone()
         self._poll = self._loop.call_later(CLIENT_POLL, self._look_for_client)
 

@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,6 +188,30 @@ def test_every_command_for_a_bus(field: FieldProcess, directory: Path) -> None:
     again = Master(directory / "modbus0")
     assert again.ask(sensor, READ_ONE, 4) == bytes.fromhex(MARK)
     again.close()
+
+
+def test_one_client_after_another_can_ask_for_a_parity(directory: Path) -> None:
+    field = FieldProcess(directory, "--modbus", "1", "--unit-kind", "sensor")
+    field.line()
+    for _ in range(2):
+        master = Master(directory / "modbus0")
+        settings = termios.tcgetattr(master.file)
+        settings[2] |= termios.PARENB | termios.CLOCAL
+        settings[4] = settings[5] = termios.B19200
+        termios.tcsetattr(master.file, termios.TCSANOW, settings)  # refused if parity is all that would change
+        assert master.ask(1, READ_ONE, 4) == bytes.fromhex(MARK)
+        master.close()
+        while not _is_as_new(directory / "modbus0"):
+            pass
+    assert field.end() == 0
+
+
+def _is_as_new(path: Path) -> bool:
+    file = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        return not termios.tcgetattr(file)[2] & termios.CLOCAL
+    finally:
+        os.close(file)
 
 
 def test_a_port_with_echo_says_everything_back(directory: Path) -> None:
