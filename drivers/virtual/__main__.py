@@ -136,14 +136,14 @@ def _parser() -> argparse.ArgumentParser:
         "--interface",
         choices=[family.value for family in Family],
         default=Family.U50.value,
-        help="serial protocol of the network interface (default u50)",
+        help="serial protocol of the LON network interfaces (default u50)",
     )
     devices = parser.add_mutually_exclusive_group()
     devices.add_argument(
         "--kind",
         choices=[kind.value for kind in DeviceKind],
         default=DeviceKind.PLAIN.value,
-        help="what all devices are: plain (default), speaking image update, or modules with a button to press first",
+        help="what LON devices are: plain (default), speaking image update, or modules with a button to press first",
     )
     devices.add_argument("--mix", action="store_true", help="a plausible building instead of identical devices")
     parser.add_argument(

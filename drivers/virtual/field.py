@@ -16,12 +16,13 @@ from drivers.virtual.timeline import LiveClock, Timeline
 from drivers.virtual.traffic import parse_rate
 from drivers.virtual.update import ImageUpdate
 
+LONGEST_TIME_MS = 600_000
+
 _SEPARATORS = str.maketrans("", "", ":-. \t")
 _NEURON_ID_DIGITS = 12
 _LATE_MS = "late_ms"
 _FAULTS = tuple(entry.name for entry in fields(Faults))
 _BUS_FAULTS = tuple(entry.name for entry in fields(BusFaults) if entry.name != _LATE_MS)
-LONGEST_TIME_MS = 600_000
 
 Answer = dict[str, Any]
 _AnyPort = TypeVar("_AnyPort", bound="Port | ModbusPort")

@@ -61,7 +61,7 @@ class _Transmission:
 
 @dataclass(eq=False)
 class Bus:
-    """Carries characters between the host and the units; nobody looks whether it is free before he speaks.
+    """Carries characters between the host and the units; none of them looks whether it is free before it speaks.
 
     A pseudo-terminal delivers what the host writes at once, so its characters are given their time from when they
     arrive. A silence of less than t3.5 does not end a frame; the stricter t1.5 within a frame is not enforced, as

@@ -30,7 +30,10 @@ class BusOptions:
 
 
 class ModbusPort:
-    """A serial port whose cable can be pulled; the units stay on the bus."""
+    """A serial port whose cable can be pulled; the units stay on the bus.
+
+    A client at another baud rate than the bus says and hears noise, unless the bus has no pace at all.
+    """
 
     def __init__(self, number: int, directory: Path, seed: int, options: BusOptions, clock: LiveClock) -> None:
         self.name = f"modbus{number}"
@@ -38,6 +41,7 @@ class ModbusPort:
         self._clock = clock
         self._line = options.line
         chance = random.Random(f"{seed} {self.name}")
+        self._noise = random.Random(chance.getrandbits(64))
         self.bus = Bus(clock.timeline, random.Random(chance.getrandbits(64)), options.line, self._write)
         self.units = list(_furnish(self.bus, options, chance))
         self.second_master = SecondMaster(self.bus, random.Random(chance.getrandbits(64)), self._numbers)
@@ -60,7 +64,8 @@ class ModbusPort:
 
     def plug(self) -> None:
         """Make the serial port appear."""
-        self._terminal = PseudoTerminal(asyncio.get_running_loop(), self.path, self._received, self._client_gone)
+        loop = asyncio.get_running_loop()
+        self._terminal = PseudoTerminal(loop, self.path, self._received, self._client_gone, self._line.baud)
 
     def unplug(self) -> None:
         """Pull the cable: the serial port hangs up and disappears, in the middle of a request if there is one."""
@@ -90,14 +95,19 @@ class ModbusPort:
 
     def _received(self, data: bytes) -> None:
         self._clock.catch_up()
-        self.bus.feed(data)
+        self.bus.feed(self._as_heard(data))
 
     def _client_gone(self) -> None:
         """Let what it wrote go out: a serial port does that too."""
 
     def _write(self, data: bytes) -> None:
         if self._terminal is not None:
-            self._terminal.write(data)
+            self._terminal.write(self._as_heard(data))
+
+    def _as_heard(self, data: bytes) -> bytes:
+        """Give what one side hears of what the other one says."""
+        same = self._terminal is None or not self._line.paced or self._terminal.runs_at(self._line.baud)
+        return data if same else self._noise.randbytes(len(data))
 
 
 def _furnish(bus: Bus, options: BusOptions, chance: random.Random) -> Iterator[Unit]:
@@ -117,6 +127,7 @@ def _furnish(bus: Bus, options: BusOptions, chance: random.Random) -> Iterator[U
 
 
 def _truth_about(unit: Unit) -> dict[str, Any]:
+    unit.refresh()
     identity = unit.identity()
     return {
         "unit": unit.number,
@@ -128,6 +139,7 @@ def _truth_about(unit: Unit) -> dict[str, Any]:
         "identity": {f"{number:02X}": value.decode("ascii") for number, value in identity.objects.items()},
         "server_id": (identity.server_id + identity.additional).hex().upper(),
         "winks": unit.winks,
+        "coils": {f"{address:04X}": value for address, value in sorted(unit.data.coils.items())},
         "image_sha256": unit.image_sha256,
         "registers": {f"{address:04X}": unit.data.holding[address] for address in sorted(unit.stored)},
         "stored": {f"{address:04X}": unit.stored[address] for address in sorted(unit.stored)},

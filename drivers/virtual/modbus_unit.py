@@ -174,8 +174,8 @@ class Unit:
         self.stored = self._settings()
 
     def be_busy(self, seconds: float) -> None:
-        """Refuse everything with exception 6 for a while."""
-        self._busy_until = self.timeline.now + self.extra_time + seconds
+        """Refuse everything with exception 6 from now on for a while."""
+        self._busy_until = self.timeline.now + seconds
 
     def after_answer(self, action: Callable[[], None]) -> None:
         """Do something when the present request has been answered."""

@@ -133,6 +133,7 @@ def test_a_unit_through_its_life(field: FieldProcess, directory: Path) -> None:
     assert master.ask(20, "05 00 10 ff 00", 5) == bytes.fromhex("05 00 10 ff 00")
     known = unit(field, 20)
     assert (known["serial"], known["winks"]) == (module["serial"], 1)
+    assert known["coils"]["0010"] == 1
     assert (known["registers"]["00F1"], known["stored"]["00F1"]) == (20, 247)
 
     answer = {"ok": True, "port": "modbus0", "unit": 20, "powered": False}
@@ -204,6 +205,20 @@ def test_one_client_after_another_can_ask_for_a_parity(directory: Path) -> None:
         while not _is_as_new(directory / "modbus0"):
             pass
     assert field.end() == 0
+
+
+def test_a_client_at_another_baud_rate_is_not_understood(field: FieldProcess, directory: Path) -> None:
+    settle(field)
+    sensor = of_kind(field, "sensor")["unit"]
+    master = Master(directory / "modbus0")
+    settings = termios.tcgetattr(master.file)
+    for speed, understood in ((termios.B9600, False), (termios.B38400, True)):
+        settings[4] = settings[5] = speed
+        termios.tcsetattr(master.file, termios.TCSANOW, settings)
+        master.say(adu(sensor, READ_ONE))
+        assert master.is_silent() is not understood
+    assert master.hear(7) == adu(sensor, MARK)
+    master.close()
 
 
 def _is_as_new(path: Path) -> bool:
