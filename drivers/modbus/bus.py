@@ -49,6 +49,9 @@ NOISE_MOST: Final = 4
 BUSY_PAUSE: Final = 0.2
 """Seconds until a device that said it is busy is asked again."""
 
+BUSY_MOST: Final = 5.0
+"""Seconds in which it may say so: a flash memory is erased within a second or two."""
+
 DISTURBED_MOST: Final = 10.0
 """Seconds in which a line that nobody of ours uses may be without a pause, until it is given up."""
 
@@ -280,19 +283,21 @@ class Bus:
         """
         units = (unit,) if also_from is None else (unit, also_from)
         order = next(self._order)
-        for attempt in range(1, tries + 1):
+        busy_until = self._loop.time() + patience + BUSY_MOST
+        attempt = 1
+        while True:
             try:
                 answer, _ = await self._once(units, request, (priority, order), patience)
             except _Unanswered as problem:
-                if attempt == tries:
-                    raise problem.as_error(step, device, tries) from None
+                if attempt >= tries:
+                    raise problem.as_error(step, device, attempt) from None
+                attempt += 1
                 continue
             if not isinstance(answer, Refusal):
                 return cast(R, answer)
-            if answer.code != Code.BUSY or attempt == tries:
-                break
+            if answer.code != Code.BUSY or self._loop.time() >= busy_until:
+                raise DriverError(Kind.REFUSED, step=step, device=device, attempts=attempt, code=str(answer))
             await asyncio.sleep(BUSY_PAUSE)
-        raise DriverError(Kind.REFUSED, step=step, device=device, attempts=attempt, code=str(answer))
 
     async def timed(
         self, unit: int, request: Request[R], *, step: str, device: str, priority: Priority

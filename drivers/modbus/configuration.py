@@ -83,7 +83,9 @@ def check(saved: Saved, kind: DeviceType, uid: str) -> None:
     raise DriverError(Kind.INCOMPATIBLE, device=uid, step="compare", reason=reason)
 
 
-async def write(dialogue: Dialogue, saved: Saved, written: list[int]) -> AsyncGenerator[StepEvent, None]:
+async def write(
+    dialogue: Dialogue, kind: DeviceType, saved: Saved, written: list[int]
+) -> AsyncGenerator[StepEvent, None]:
     """Write what differs and read it back; `written` gets the number of values that differed. Raises VERIFY_FAILED."""
     for block in saved.blocks:
         what = f"{block.table} {block.address}"
@@ -107,6 +109,9 @@ async def write(dialogue: Dialogue, saved: Saved, written: list[int]) -> AsyncGe
                     found=int(value),
                 )
         written.append(sum(a != b for a, b in zip(block.values, present, strict=True)))
+    if written and kind.save is not None:
+        yield Step("save", StepClass.IDEMPOTENT)
+        await dialogue.write("save", kind.save)
 
 
 def _differences(block: SavedBlock, present: tuple[int, ...]) -> Iterator[Request[Any]]:

@@ -7,16 +7,18 @@ import dataclasses
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from core.errors import Kind
 from drivers.base import DriverError, Priority
 from drivers.modbus.bus import TRIES, Bus
 from drivers.modbus.frames import (
+    Code,
     Function,
     ReadBits,
     ReadIdentification,
     ReadRegisters,
+    Refusal,
     ReportServerId,
     Request,
     WriteRegister,
@@ -45,6 +47,9 @@ IDENTIFICATION_PARTS: Final = 8
 
 OBJECT_LENGTH: Final = 40
 """Characters of an identification object that are made use of."""
+
+BUSY: Final = str(Refusal(0, Code.BUSY))
+"""A refusal for the moment, which says nothing of what a device knows."""
 
 VENDOR, PRODUCT, REVISION = range(3)
 """The basic identification objects ("MODBUS Application Protocol Specification V1.1b3" §6.21)."""
@@ -96,7 +101,7 @@ class Dialogue:
         try:
             return await self.ask(step, request, tries=PROBE_TRIES)
         except DriverError as error:
-            if error.kind not in (Kind.REFUSED, Kind.NO_REPLY):
+            if error.kind not in (Kind.REFUSED, Kind.NO_REPLY) or error.fields.get("code") == BUSY:
                 raise
             return None
 
@@ -107,17 +112,23 @@ class Dialogue:
         return await self.ask(step, ReadRegisters(table.read_by, address, quantity))
 
     async def write(self, step: str, write: Write) -> None:
-        """Write a value that makes the device do something, and give it the time it takes."""
+        """Write a value that makes the device do something, which it answers when that is done."""
+        await self._unlock(step, write)
         await self.ask(step, WriteRegister(write.register_, write.value), patience=write.seconds)
 
-    async def tell(self, step: str, request: Request[Any], seconds: float, *, also_from: int | None = None) -> None:
-        """Ask for what the device may do at once, instead of answering: what comes of it has to be looked at."""
+    async def tell(self, step: str, write: Write, *, also_from: int | None = None) -> None:
+        """Write what the device may do at once instead of answering: what came of it has to be looked at."""
+        await self._unlock(step, write)
         try:
-            await self.ask(step, request, tries=1, also_from=also_from)
+            await self.ask(step, WriteRegister(write.register_, write.value), tries=1, also_from=also_from)
         except DriverError as error:
             if error.kind not in (Kind.NO_REPLY, Kind.BAD_FRAME):
                 raise
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(write.seconds)
+
+    async def _unlock(self, step: str, write: Write) -> None:
+        if write.unlock is not None:
+            await self.ask(step, WriteRegister(write.unlock.register_, write.unlock.value))
 
     async def is_silent(self, step: str) -> bool:
         """Whether nobody answers there. An unreadable answer is one: two units that speak at once."""
@@ -175,7 +186,9 @@ async def _told(dialogue: Dialogue, step: str) -> tuple[str, str]:
         return identification_fingerprint(*texts), " ".join(text for text in texts if text)
     server = await dialogue.ask_if_known(step, ReportServerId())
     if server:
-        return server_fingerprint(_server_id(server)), clean(_server_id(server))
+        server_id = _server_id(server)
+        text = clean(re.sub(rb"[^ -~]", b" ", server[len(server_id) :]))[:OBJECT_LENGTH]
+        return server_fingerprint(server_id, text.partition(" ")[0]), text
     return UNIDENTIFIED, ""
 
 

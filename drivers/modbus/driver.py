@@ -50,7 +50,7 @@ from drivers.modbus.frames import (
     WriteRegister,
 )
 from drivers.modbus.port import LINE_NAME, Port
-from drivers.modbus.types import Datapoint, DeviceType, Table, Types, Wink, Write
+from drivers.modbus.types import Datapoint, DeviceType, Table, Types, Wink
 from drivers.transport import open_serial
 
 EXCHANGE_SECONDS: Final = 0.03
@@ -150,7 +150,7 @@ class ModbusDriver(Driver):
 
     @classmethod
     def types(cls) -> Mapping[str, str]:
-        """The generic type and two examples."""
+        """The generic type and some examples."""
         return types.shipped()
 
     # -- the port ------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ class ModbusDriver(Driver):
                 yield _only_the_record(f"another device is at unit {after.unit}, where it would go")
                 return
         yield Step("factory reset", StepClass.PROBE_FIRST)
-        await _start_anew(dialogue, "factory reset", kind.factory_reset, after)
+        await dialogue.tell("factory reset", kind.factory_reset, also_from=None if after == dialogue else after.unit)
         yield Step("identify after reset", StepClass.READ)
         _check_same(identity, await identify(after, self._types, "identify after reset"), after, "identify after reset")
         yield Facts(
@@ -323,7 +323,7 @@ class ModbusDriver(Driver):
         yield Step("identify", StepClass.READ)
         before = await identify(dialogue, self._types)
         yield Step("restart", StepClass.IDEMPOTENT)
-        await _start_anew(dialogue, "restart", kind.restart, dialogue)
+        await dialogue.tell("restart", kind.restart)
         yield Step("wait for it", StepClass.READ)
         _check_same(before, await identify(dialogue, self._types, "wait for it"), dialogue, "wait for it")
         yield Facts(note="it was told to start anew, and answers")
@@ -350,7 +350,7 @@ class ModbusDriver(Driver):
         _check_program(identity, dialogue, target.program_id)
         configuration.check(saved, identity.type, dialogue.uid)
         written: list[int] = []
-        async for event in configuration.write(dialogue, saved, written):
+        async for event in configuration.write(dialogue, identity.type, saved, written):
             yield event
         yield Facts(note=f"{sum(written)} values restored" if written else "nothing differed")
 
@@ -380,7 +380,7 @@ class ModbusDriver(Driver):
         else:
             configuration.check(saved, identity.type, new.uid)
             written: list[int] = []
-            async for event in configuration.write(new, saved, written):
+            async for event in configuration.write(new, identity.type, saved, written):
                 yield event
             note += f"; {sum(written)} values restored"
         async for event in self._prove(new, identity):
@@ -462,21 +462,20 @@ class ModbusDriver(Driver):
             yield Facts(address=_address(now.unit))
             return
         new = came.at(number)
+        there_at_once = register.takes_effect == "at once"
         if now == came:
             yield Step("look at new unit", StepClass.READ)
             await _must_be_silent(new, "look at new unit", "a device answers there")
-            if register.unlock is not None:
-                yield Step("unlock", StepClass.IDEMPOTENT)
-                await came.write("unlock", register.unlock)
             yield _Move(came.unit, number, identity.fingerprint, identity.serial).to_checkpoint()
             yield Step("write unit", StepClass.PROBE_FIRST)
-            write = WriteRegister(register.register_, number)
-            await came.tell("write unit", write, register.seconds, also_from=number)
-        if register.save is not None and (now == came or register.takes_effect == "at once"):
-            yield Step("save unit", StepClass.PROBE_FIRST)
-            at, other = (came, new) if register.takes_effect == "when saved" else (new, came)
-            save = WriteRegister(register.save.register_, register.save.value)
-            await at.tell("save unit", save, register.save.seconds + register.seconds, also_from=other.unit)
+            await came.tell("write unit", register.write(number), also_from=number)
+        if identity.type.save is not None and (now == came or there_at_once):
+            yield Step("save unit", StepClass.IDEMPOTENT)
+            at, other = (new, came) if there_at_once else (came, new)
+            await at.tell("save unit", identity.type.save, also_from=other.unit)
+        if identity.type.restart is not None and now == came and register.takes_effect == "when restarted":
+            yield Step("restart", StepClass.PROBE_FIRST)
+            await came.tell("restart", identity.type.restart, also_from=number)
         yield Step("identify at new unit", StepClass.READ)
         found = await identify(new, self._types, "identify at new unit")
         _check_same(identity, found, new, "identify at new unit")
@@ -549,22 +548,17 @@ def _check_same(before: Identity, now: Identity, dialogue: Dialogue, step: str) 
         raise DriverError(Kind.WRONG_DEVICE, step=step, device=dialogue.uid, expected=expected, found=found)
 
 
-async def _start_anew(dialogue: Dialogue, step: str, write: Write, after: Dialogue) -> None:
-    """Write what makes it start anew, and wait; it may answer as the unit that it is `after` that."""
-    also = None if after == dialogue else after.unit
-    await dialogue.tell(step, WriteRegister(write.register_, write.value), write.seconds, also_from=also)
-
-
 async def _wink(dialogue: Dialogue, wink: Wink) -> None:
-    (before,) = await dialogue.read("wink", wink.table, wink.address, 1)
+    before = (await dialogue.read("wink", wink.table, wink.address, 1))[0] if wink.back else 0
     on = not before if wink.table is Table.COIL else wink.value
     try:
-        for value in (on, before) * wink.times:
+        for value in ((on, before) if wink.back else (on,)) * wink.times:
             await dialogue.ask("wink", _set(wink, value))
             await asyncio.sleep(wink.seconds)
     except BaseException:
         with suppress(DriverError):  # what went wrong first is what counts
-            await dialogue.ask("wink", _set(wink, before))
+            if wink.back:
+                await dialogue.ask("wink", _set(wink, before))
         raise
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
+from zlib import crc32
 
 from core.errors import FieldhandError, Kind
 from drivers.base import Checkpoint, DriverError, Facts, Image, ImageFacts, Progress, Step, StepClass, StepEvent, Target
 from drivers.modbus.dialogue import Dialogue, Identity, identify
-from drivers.modbus.frames import ReadFile, Request, WriteFile, WriteRegister, WriteRegisters, registers_from_bytes
-from drivers.modbus.types import Bootloader, FileLoader, Types
+from drivers.modbus.frames import ReadFile, Request, WriteFile, WriteRegisters, registers_from_bytes
+from drivers.modbus.types import Bootloader, FileLoader, Table, Types
 
 IMAGE_TYPE: Final = "bin"
 
@@ -23,8 +24,6 @@ IMAGE_MOST: Final = 16 * 1024 * 1024
 
 FILE_RECORDS: Final = 10_000
 """Registers of one file; what follows is in the next."""
-
-BYTES: Final = "bytes"
 
 
 def read_image(image: Image) -> ImageFacts:
@@ -76,18 +75,22 @@ class Load:
     # -- by file records ----------------------------------------------------------------------------
 
     async def _to_file(self, identity: Identity, loader: FileLoader) -> AsyncGenerator[StepEvent, None]:
-        data = self._image.data + b"\x00" * (len(self._image.data) % 2)
+        data = _even(self._image.data)
         if (len(data) // 2 + loader.record) // FILE_RECORDS + loader.file > 0xFFFF:
             raise self._incompatible("the image is longer than all files of the device")
         blocks = _file_blocks(data, loader)
+        left = [block for block in blocks if block[1] >= (self._offset_before or 0)]
+        if self._offset_before is not None and left:
+            yield Step("go on with image", StepClass.IDEMPOTENT)
+            left = left if await self._takes(left[0][0]) else blocks
+        if left == blocks:
+            async for event in self._begin(loader):
+                yield event
         yield Step("write image", StepClass.IDEMPOTENT)
-        sent = self._offset_before or 0
-        for block, offset in blocks:
-            if offset < sent:
-                continue
+        for block, offset in left:
             yield self._standing(offset)
             await self._dialogue.ask("write image", block)
-            yield Progress(min(offset + len(block.data), len(self._image.data)), len(self._image.data), BYTES)
+            yield self._progress(offset + len(block.data))
         yield Step("read image back", StepClass.READ)
         for block, offset in blocks:
             found = await self._dialogue.ask(
@@ -95,45 +98,61 @@ class Load:
             )
             if found != block.data:
                 at = next(n for n, (a, b) in enumerate(zip(found, block.data, strict=True)) if a != b)
-                raise DriverError(
-                    Kind.VERIFY_FAILED,
-                    step=f"byte {offset + at} of the image",
-                    device=self._dialogue.uid,
-                    expected=f"{block.data[at]:02X}",
-                    found=f"{found[at]:02X}",
-                )
-            yield Progress(min(offset + len(block.data), len(self._image.data)), len(self._image.data), BYTES)
-        if loader.start is not None:
-            yield Step("start", StepClass.IDEMPOTENT)
-            start = WriteRegister(loader.start.register_, loader.start.value)
-            await self._dialogue.tell("start", start, loader.start.seconds)
-        async for event in self._look_at_it(identity, loader.seconds):
+                raise self._differs(f"byte {offset + at} of the image", block.data[at], found[at])
+            yield self._progress(offset + len(block.data))
+        async for event in self._conclude(loader):
             yield event
+        async for event in self._look_at_it(identity):
+            yield event
+
+    async def _begin(self, loader: FileLoader) -> AsyncGenerator[StepEvent, None]:
+        for what, register, number in (
+            ("length", loader.length, len(self._image.data)),
+            ("checksum", loader.crc32, crc32(self._image.data)),
+        ):
+            if register is not None:
+                yield Step(f"write {what}", StepClass.IDEMPOTENT)
+                words = registers_from_bytes(number.to_bytes(4, "big"))
+                await self._dialogue.ask(f"write {what}", WriteRegisters(register, words))
+        if loader.begin is not None:
+            yield Step("begin", StepClass.IDEMPOTENT)
+            await self._dialogue.write("begin", loader.begin)
+
+    async def _conclude(self, loader: FileLoader) -> AsyncGenerator[StepEvent, None]:
+        if loader.verify is not None:
+            yield Step("verify", StepClass.IDEMPOTENT)
+            await self._dialogue.write("verify", loader.verify)
+        if loader.verified is not None:
+            yield Step("check verdict", StepClass.READ)
+            where, expected = loader.verified.register_, loader.verified.value
+            (verdict,) = await self._dialogue.read("check verdict", Table.HOLDING, where, 1)
+            if verdict != expected:
+                raise self._failed("verify", f"the device finds the image wrong (its verdict is {verdict})")
+        if loader.start is not None:
+            yield Step("start", StepClass.PROBE_FIRST)
+            await self._dialogue.tell("start", loader.start)
 
     # -- through a bootloader -----------------------------------------------------------------------
 
     async def _through_bootloader(self, identity: Identity, loader: Bootloader) -> AsyncGenerator[StepEvent, None]:
-        data = self._image.data + b"\x00" * (len(self._image.data) % 2)
+        data = _even(self._image.data)
         head = 2 * loader.info_registers
         if len(data) <= head:
             raise self._incompatible(f"the image has {len(self._image.data)} bytes, its head alone has {head}")
         if not identity.loading:
             yield Step("enter bootloader", StepClass.PROBE_FIRST)
-            enter = WriteRegister(loader.enter.register_, loader.enter.value)
-            await self._dialogue.tell("enter bootloader", enter, loader.enter.seconds)
+            await self._dialogue.tell("enter bootloader", loader.enter)
             yield Step("check bootloader", StepClass.READ)
             there = await identify(self._dialogue, self._types, "check bootloader")
             if not there.loading:
                 raise self._failed("enter bootloader", "its program still runs")
         yield Facts(application=False)
-        sent = self._offset_before or 0 if identity.loading else 0
         blocks = range(head, len(data), 2 * loader.registers)
-        if sent in blocks and sent > head:
+        left = blocks
+        if identity.loading and self._offset_before is not None and self._offset_before in blocks:
             yield Step("go on with image", StepClass.DANGEROUS)
-            if await self._takes(self._block(loader, data, sent)):
-                blocks = range(sent + blocks.step, len(data), blocks.step)
-                head = 0
-        if head:
+            left = await self._left(loader, data, blocks, self._offset_before)
+        if left == blocks:
             yield self._standing(0)
             yield Step("write head of image", StepClass.DANGEROUS)
             try:
@@ -142,14 +161,26 @@ class Load:
             except DriverError as error:
                 if error.kind is not Kind.REFUSED:
                     raise
-                raise self._failed(
-                    "write head of image", f"the device refuses it (code {error.fields['code']})"
-                ) from error
+                reason = f"the device refuses it (code {error.fields['code']})"
+                raise self._failed("write head of image", reason) from error
             yield Step("write image", StepClass.DANGEROUS)
-        async for event in self._write(loader, data, blocks):
+        async for event in self._write(loader, data, left):
             yield event
-        async for event in self._look_at_it(identity, loader.seconds):
+        yield Step("wait for program", StepClass.READ)
+        await asyncio.sleep(loader.seconds)
+        async for event in self._look_at_it(identity):
             yield event
+
+    async def _left(self, loader: Bootloader, data: bytes, blocks: range, sent: int) -> range:
+        """The blocks that are still to be sent: all of them, where the bootloader has begun anew.
+
+        It says how many it has got, or else whether it takes the one that was about to be sent.
+        """
+        number = blocks.index(sent)
+        if loader.received is not None:
+            (received,) = await self._dialogue.read("go on with image", Table.HOLDING, loader.received, 1)
+            return blocks[received:] if received in (number, number + 1) else blocks
+        return blocks[number + 1 :] if await self._takes(_block(loader, data, sent)) else blocks
 
     async def _write(self, loader: Bootloader, data: bytes, blocks: range) -> AsyncGenerator[StepEvent, None]:
         """Block by block.
@@ -160,11 +191,13 @@ class Load:
         one_failed = False
         for offset in blocks:
             yield self._standing(offset)
-            taken = await self._takes(self._block(loader, data, offset))
+            taken = await self._takes(_block(loader, data, offset))
             if not taken and one_failed:
                 raise self._failed("write image", f"the device takes nothing from byte {offset - blocks.step} on")
             one_failed = not taken
-            yield Progress(min(offset + blocks.step, len(self._image.data)), len(self._image.data), BYTES)
+            yield self._progress(offset + blocks.step)
+
+    # -- both ---------------------------------------------------------------------------------------
 
     async def _takes(self, block: Request[Any]) -> bool:
         try:
@@ -173,14 +206,8 @@ class Load:
             return False
         return True
 
-    def _block(self, loader: Bootloader, data: bytes, offset: int) -> WriteRegisters:
-        return WriteRegisters(loader.data, registers_from_bytes(data[offset : offset + 2 * loader.registers]))
-
-    # -- both ---------------------------------------------------------------------------------------
-
-    async def _look_at_it(self, before: Identity, seconds: float) -> AsyncGenerator[StepEvent, None]:
+    async def _look_at_it(self, before: Identity) -> AsyncGenerator[StepEvent, None]:
         yield Step("check device", StepClass.READ)
-        await asyncio.sleep(seconds)
         now = await identify(self._dialogue, self._types, "check device")
         if now.loading:
             raise self._failed("check device", "it stays in its bootloader: the image is not whole, or not made for it")
@@ -188,6 +215,9 @@ class Load:
             raise self._failed("check device", f"it is of type {now.type.name} now, not {before.type.name}")
         note = f"{len(self._image.data)} bytes, now {now.fingerprint}"
         yield Facts(application=True, program_id=now.fingerprint, note=note)
+
+    def _progress(self, offset: int) -> Progress:
+        return Progress(min(offset, len(self._image.data)), len(self._image.data), "bytes")
 
     def _standing(self, offset: int) -> Checkpoint:
         return Checkpoint({"sha256": self._image.sha256, "offset": offset})
@@ -202,8 +232,20 @@ class Load:
     def _incompatible(self, reason: str) -> DriverError:
         return DriverError(Kind.INCOMPATIBLE, step="identify", device=self._dialogue.uid, reason=reason)
 
+    def _differs(self, step: str, expected: int, found: int) -> DriverError:
+        uid = self._dialogue.uid
+        return DriverError(Kind.VERIFY_FAILED, step=step, device=uid, expected=f"{expected:02X}", found=f"{found:02X}")
+
     def _failed(self, step: str, reason: str) -> DriverError:
         return DriverError(Kind.LOAD_FAILED, step=step, device=self._dialogue.uid, reason=reason)
+
+
+def _even(data: bytes) -> bytes:
+    return data + b"\x00" * (len(data) % 2)
+
+
+def _block(loader: Bootloader, data: bytes, offset: int) -> WriteRegisters:
+    return WriteRegisters(loader.data, registers_from_bytes(data[offset : offset + 2 * loader.registers]))
 
 
 def _file_blocks(data: bytes, loader: FileLoader) -> list[tuple[WriteFile, int]]:

@@ -94,6 +94,8 @@ class Match(_Part):
     product: Name | None = None
     revision: Name | None = None
     server_id: Annotated[str, Field(pattern="^([0-9A-Fa-f]{2} ?)+$")] | None = None
+    server_text: Annotated[str, Field(pattern="^[!-~]{1,40}$")] | None = None
+    """The first word of text behind the server id and its run indicator."""
     table: Literal[Table.HOLDING, Table.INPUT] | None = None
     address: Word | None = None
     value: Word | None = None
@@ -102,7 +104,9 @@ class Match(_Part):
     def _one_way(self) -> Self:
         said = frozenset(self.model_fields_set)
         if said not in _WAYS:
-            raise ValueError("it takes vendor and product (and revision), or server_id, or table, address and value")
+            raise ValueError(
+                "it takes vendor and product (and revision), server_id (and server_text), or table, address and value"
+            )
         return self
 
     @property
@@ -113,7 +117,8 @@ class Match(_Part):
     def covers(self, fingerprint: str) -> bool:
         """Whether a device that told this of itself is recognised by it."""
         if self.server_id is not None:
-            return fingerprint.startswith(server_fingerprint(bytes.fromhex(self.server_id)))
+            begins = fingerprint.startswith(server_fingerprint(bytes.fromhex(self.server_id), ""))
+            return begins and (self.server_text is None or fingerprint.endswith(f" {self.server_text}"))
         whole = identification_fingerprint(self.vendor or "", self.product or "", self.revision or "")
         return self.vendor is not None and (
             fingerprint == whole or (self.revision is None and fingerprint.startswith(whole))
@@ -124,6 +129,7 @@ _WAYS: Final = (
     frozenset({"vendor", "product"}),
     frozenset({"vendor", "product", "revision"}),
     frozenset({"server_id"}),
+    frozenset({"server_id", "server_text"}),
     frozenset({"table", "address", "value"}),
 )
 
@@ -170,42 +176,49 @@ DOUBLE_DIGITS: Final = 12
 """What of a number is its own, and not the doing of binary fractions."""
 
 
-class Write(_Part):
-    """A value that makes the device do something, and the seconds it takes."""
+class Value(_Part):
+    """A value of a holding register."""
 
     register_: Word = Field(alias="register")
     value: Word
+
+
+class Write(Value):
+    """A value that makes the device do something, the seconds that takes, and what has to be written before it."""
+
     seconds: Seconds = 0.0
+    unlock: Value | None = None
 
 
 class UnitRegister(_Part):
     """Where the device keeps its unit number. `factory` is the number it comes with.
 
-    `takes_effect` says from when on the device answers at its new number.
+    `takes_effect` says from when on the device answers at its new number, and `seconds` how long that takes.
     """
 
     register_: Word = Field(alias="register")
     factory: Annotated[int, Field(ge=1, le=LAST_UNIT)]
-    unlock: Write | None = None
-    save: Write | None = None
-    takes_effect: Literal["at once", "when saved"] = "at once"
+    unlock: Value | None = None
+    takes_effect: Literal["at once", "when saved", "when restarted"] = "at once"
     seconds: Seconds = 0.5
 
-    @model_validator(mode="after")
-    def _saved_when_saved(self) -> Self:
-        if self.takes_effect == "when saved" and self.save is None:
-            raise ValueError("it takes effect when saved, but there is no save")
-        return self
+    def write(self, unit: int) -> Write:
+        """What gives it this number."""
+        return Write(register=self.register_, value=unit, seconds=self.seconds, unlock=self.unlock)
 
 
 class Wink(_Part):
-    """What makes it show itself: a coil that is switched, or a register that gets `value`, so many times and back."""
+    """What makes it show itself: a coil that is switched, or a register that gets `value`, so many times.
+
+    `back`: it gets its old value each time, after so many seconds.
+    """
 
     table: Literal[Table.COIL, Table.HOLDING]
     address: Word
     value: Word = 1
     times: Annotated[int, Field(ge=1, le=50)] = 3
     seconds: Annotated[float, Field(gt=0, le=5)] = 0.5
+    back: bool = True
 
 
 class Block(_Part):
@@ -231,24 +244,29 @@ class Serial(_Part):
 
 
 class FileLoader(_Part):
-    """An image is written to a file, `registers` at once, and read back; a record is one register.
+    """An image is written to files, `registers` at once, and read back; a record is one register.
 
-    `start` makes the device use it; `seconds` is how long it is away then.
+    Where the device wants to know them, its length in bytes and its CRC-32 go to two registers each, high word first,
+    before `begin`. `verify` makes it look at what it has got, after which `verified` holds; `start` makes it use it.
     """
 
-    file: Annotated[int, Field(ge=1, le=0xFFFF)]
-    record: Word = 0
+    file: Annotated[int, Field(ge=1, le=0xFFFF)] = 1
+    record: Annotated[int, Field(ge=0, le=9999)] = 0
     registers: Annotated[int, Field(ge=1, le=MOST_FILE_REGISTERS)] = 100
+    length: Word | None = None
+    crc32: Word | None = None
+    begin: Write | None = None
+    verify: Write | None = None
+    verified: Value | None = None
     start: Write | None = None
-    seconds: Seconds = 1.0
 
 
 class Bootloader(_Part):
     """An image is written to holding registers: its head to `info`, then the rest block by block to `data`.
 
     `enter` makes the device start its bootloader, which answers at the same unit with the same line settings and is
-    recognised by `match`. `erase_seconds` is how long it may take to answer the head. When all is written it starts
-    the new program by itself.
+    recognised by `match`. `erase_seconds` is how long it may take to answer the head. `received` tells how many blocks
+    it has got. When it has all of them it starts the new program by itself, which takes `seconds`.
     """
 
     enter: Write
@@ -257,6 +275,7 @@ class Bootloader(_Part):
     info_registers: Annotated[int, Field(ge=1, le=MOST_REGISTERS_WRITTEN)] = 16
     data: Word
     registers: Annotated[int, Field(ge=1, le=MOST_REGISTERS_WRITTEN)] = 68
+    received: Word | None = None
     erase_seconds: Seconds = 5.0
     seconds: Seconds = 2.0
 
@@ -274,6 +293,8 @@ class DeviceType(_Part):
     wink: Wink | None = None
     configuration: tuple[Block, ...] = ()
     """What may be saved and written back."""
+    save: Write | None = None
+    """What makes it keep its unit number and configuration, where it does not by itself."""
     factory_reset: Write | None = None
     restart: Write | None = None
     file_loader: FileLoader | None = None
@@ -295,6 +316,9 @@ class DeviceType(_Part):
         if self.file_loader is not None and self.bootloader is not None:
             raise ValueError("it takes file_loader or bootloader, not both")
         if self.unit is not None:
+            effect = self.unit.takes_effect
+            if (effect == "when saved" and self.save is None) or (effect == "when restarted" and self.restart is None):
+                raise ValueError(f"its unit takes effect {effect}, but it does not say how that is done")
             for block in self.configuration:
                 if block.table is Table.HOLDING and 0 <= self.unit.register_ - block.address < block.quantity:
                     raise ValueError("configuration contains the unit register, which is not for restoring")
@@ -335,9 +359,9 @@ def identification_fingerprint(vendor: str, product: str, revision: str) -> str:
     return f"{vendor}/{product}/{revision}"
 
 
-def server_fingerprint(server_id: bytes) -> str:
-    """What it tells of itself by its server id."""
-    return f"id {server_id.hex().upper()}"
+def server_fingerprint(server_id: bytes, word: str) -> str:
+    """What it tells of itself by its server id, and the first word of the text behind it."""
+    return f"id {server_id.hex().upper()} {word}".rstrip()
 
 
 def parse(text: str) -> DeviceType:

@@ -45,6 +45,7 @@ SITE = SiteSettings(domain=b"\x55", subnet=1, node=126)
 TYPE = """
 name = "meter"
 serial = { address = 110, registers = 2 }
+save = { register = 102, value = 1 }
 factory_reset = { register = 103, value = 0xFACE, seconds = 0.3 }
 restart = { register = 120, value = 1, seconds = 0.3 }
 configuration = [{ address = 200, quantity = 6 }, { table = "coil", address = 32, quantity = 4 }]
@@ -60,7 +61,6 @@ datapoint = [
 register = 100
 factory = 247
 unlock = { register = 101, value = 0x5AA5 }
-save = { register = 102, value = 1 }
 takes_effect = "when saved"
 
 [wink]
@@ -159,7 +159,7 @@ class Unit:
             case Loopback() if self.loops:
                 return request
             case ReportServerId() if self.server_id:
-                return ServerId(self.server_id + b"\xffmore")
+                return ServerId(self.server_id + b"\xff")
             case ReadIdentification(code, first) if self.objects:
                 more = first + 1 < len(self.objects)  # one object at a time
                 return Identification(code, 0x81, more, first + 1 if more else 0, ((first, self.objects[first]),))

@@ -209,6 +209,12 @@ def test_what_a_device_tells_is_made_fit_for_a_terminal() -> None:
     assert found.program_id == "Ac [31mme/M/1 0"
 
 
+def test_the_first_word_behind_a_server_id_is_part_of_what_a_device_tells() -> None:
+    device = Unit(5, server_id=b"\x42\xffIOM-8 1.3 SN0815")
+    found = on(Field(device), lambda driver: driver.identify("5@ttyX"))
+    assert (found.program_id, found.documentation) == ("id 42 IOM-8", "IOM-8 1.3 SN0815")
+
+
 def test_who_does_not_answer_is_not_identified() -> None:
     with pytest.raises(DriverError) as caught:
         on(Field(), lambda driver: driver.identify("5@ttyX"))
@@ -229,7 +235,6 @@ def test_a_new_device_gets_its_unit_and_proves_itself_there() -> None:
     assert steps(events) == [
         "identify",
         "look at new unit",
-        "unlock",
         "write unit",
         "save unit",
         "identify at new unit",
@@ -458,7 +463,7 @@ def test_only_what_differs_is_written_back() -> None:
     device.coils[33] = True
     seen = facts(do(Field(device), Capability.RESTORE, Target("5@ttyX", METER, snapshot=snapshot)))
     assert seen.note == "4 values restored"
-    assert device.writes == [(201, 10), (202, 20), (204, 40), (33, False)]
+    assert device.writes == [(201, 10), (202, 20), (204, 40), (33, False), (102, 1)]
     again = do(Field(device), Capability.RESTORE, Target("5@ttyX", METER, snapshot=snapshot))
     assert facts(again).note == "nothing differed"
 

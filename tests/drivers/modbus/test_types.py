@@ -33,7 +33,7 @@ BAD = {
     HEAD
     + 'datapoint = [{ name = "a\\u001b[m", table = "coil", address = 1 }]': "datapoint 1 name: String should match",
     HEAD + "unit = { register = 1, factory = 0 }": "unit factory: Input should be greater",
-    HEAD + 'unit = { register = 1, factory = 1, takes_effect = "when saved" }': "unit: it takes effect when saved",
+    HEAD + 'unit = { register = 1, factory = 1, takes_effect = "when saved" }': "its unit takes effect when saved",
     HEAD
     + "configuration = [{ address = 10, quantity = 5 }]\nunit = { register = 14, factory = 1 }": "the unit register",
     HEAD + "configuration = [{ address = 65530, quantity = 7 }]": "configuration 1: it reaches beyond",
@@ -60,18 +60,18 @@ def test_any_text_is_a_type_or_refused(text: str) -> None:
 
 def test_the_types_that_come_with_it_are_taken_and_include_the_one_for_everything() -> None:
     texts = ModbusDriver.types()
-    assert set(texts) == {"generic", "example-meter", "example-io"}
+    assert set(texts) == {"generic", *(f"example-{each}" for each in ("meter", "io", "sensor", "controller", "relay"))}
     assert [ModbusDriver.read_type(text) for text in texts.values()] == list(texts)
     assert all(tomllib.loads(text)["description"] for text in texts.values())
 
 
 def test_a_type_of_the_site_wins_over_one_that_comes_with_it_and_generic_is_last() -> None:
-    own = 'name = "own"\nmatch = [{ vendor = "Example Works", product = "EM-100" }]'
-    assert Types({}).of("Example Works/EM-100/1.0")[0].name == "example-meter"
-    assert Types({"own": own}).of("Example Works/EM-100/1.0")[0].name == "own"
-    assert Types({"own": own}).of("Example Works/EM-1000/1.0")[0].name == "generic"
-    instead = shipped()["example-meter"].replace("Example energy meter", "changed")
-    assert Types({"example-meter": instead}).of("Example Works/EM-100/2")[0].description == "changed"
+    own = 'name = "own"\nmatch = [{ vendor = "Lumen Metering", product = "LM-3P" }]'
+    assert Types({}).of("Lumen Metering/LM-3P/1.0")[0].name == "example-meter"
+    assert Types({"own": own}).of("Lumen Metering/LM-3P/1.0")[0].name == "own"
+    assert Types({"own": own}).of("Lumen Metering/LM-3P+/1.0")[0].name == "generic"
+    instead = shipped()["example-meter"].replace("Three-phase energy meter", "changed")
+    assert Types({"example-meter": instead}).of("Lumen Metering/LM-3P/2")[0].description == "changed"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,9 @@ def test_a_type_of_the_site_wins_over_one_that_comes_with_it_and_generic_is_last
         ("id 4D44", "module", False),
         ("id 4D4455", "module", False),
         ("id 4D", "generic", False),
+        ("id 42 IOM-8", "example-io", False),
+        ("id 42 IOM-9", "generic", False),
+        ("id 42", "generic", False),
         ("type module", "module", False),
         ("unidentified", "generic", False),
     ],
