@@ -16,7 +16,7 @@ import termios
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import serial
 import serial_asyncio
@@ -156,14 +156,15 @@ class _Opening:
 
     def __init__(self, path: str, baud: int, parity: str, stop: int) -> None:
         self._path = path
-        self._settings = {"baudrate": baud, "parity": parity, "stopbits": stop}
+        self._settings: dict[str, Any] = {"baudrate": baud, "parity": parity, "stopbits": stop}
         self._lock = threading.Lock()
         self._abandoned = False
         self._port: serial.Serial | None = None
 
     def run(self) -> serial.Serial:
         """Open it, in the thread."""
-        _refuse_what_is_no_tty(self._path)
+        if _is_pseudo_terminal(_refuse_what_is_no_tty(self._path)):
+            self._settings["parity"] = serial.PARITY_NONE
         try:
             port = serial.serial_for_url(self._path, exclusive=True, timeout=0, write_timeout=0, **self._settings)
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
@@ -187,15 +188,25 @@ class _Opening:
             self._port.close()
 
 
-def _refuse_what_is_no_tty(path: str) -> None:
+PSEUDO_TERMINALS: Final = range(136, 144)
+"""Their major device numbers (Linux, admin-guide/devices.txt)."""
+
+
+def _is_pseudo_terminal(status: os.stat_result) -> bool:
+    """It carries bytes, not bits: the kernel takes parity off again, and the C library then calls that an error."""
+    return os.major(status.st_rdev) in PSEUDO_TERMINALS
+
+
+def _refuse_what_is_no_tty(path: str) -> os.stat_result:
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - a port is a path as the operator wrote it
+        status = os.stat(path)  # noqa: PTH116 - a port is a path as the operator wrote it
     except OSError as error:
         raise _refusal(path, error) from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise PortError(Kind.PORT_ABSENT, port=path, reason="it is a directory, not a serial port")
-    if not stat.S_ISCHR(mode):
+    if not stat.S_ISCHR(status.st_mode):
         raise PortError(Kind.PORT_ABSENT, port=path, reason="it is a file, not a serial port")
+    return status
 
 
 def _prepare(port: serial.Serial) -> None:
