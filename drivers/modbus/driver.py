@@ -223,11 +223,18 @@ class ModbusDriver(Driver):
         dialogue, identity = await self._find(target, priority)
         _check_program(identity, dialogue, target.program_id)
         number = None if target.address is None else int(target.address.parts["unit"])
-        async for event in self._take_unit(self._dialogue(target.uid, priority), dialogue, identity, number):
-            if isinstance(event, Facts) and event.uid is not None:
-                dialogue = self._dialogue(event.uid, priority)
-            yield event
-        async for event in self._prove(dialogue, identity):
+        came, remark = self._dialogue(target.uid, priority), None
+        try:
+            async for event in self._take_unit(came, dialogue, identity, number):
+                if isinstance(event, Facts):
+                    dialogue = self._dialogue(event.uid or dialogue.uid, priority)
+                    remark = event.note
+                yield event
+        except DriverError as error:
+            if error.kind is Kind.IN_USE and error.fields["name"] == str(number):
+                yield Facts(address=_address(came.unit))  # so that it is given another one the next time
+            raise
+        async for event in self._prove(dialogue, identity, remark):
             yield event
 
     async def deprovision(
@@ -436,19 +443,20 @@ class ModbusDriver(Driver):
         return (await identify(dialogue, self._types)).type
 
     async def _find(self, target: Target, priority: Priority, step: str = "identify") -> tuple[Dialogue, Identity]:
-        """Where it is: at its unit, or at its new one when the change was cut off."""
+        """Where it is: at its unit, or already at its new one when the change was cut off."""
         dialogue = self._dialogue(target.uid, priority)
-        try:
-            return dialogue, await identify(dialogue, self._types, step)
-        except DriverError as error:
-            moved = _Move.from_checkpoint(target.checkpoint)
-            if error.kind is not Kind.NO_REPLY or moved is None or moved.old != dialogue.unit:
-                raise
-        there = dialogue.at(moved.new)
-        identity = await identify(there, self._types, step)
-        if (identity.fingerprint, identity.serial) != (moved.fingerprint, moved.serial):
-            raise DriverError(Kind.NO_REPLY, step=step, device=target.uid, attempts=1)
-        return there, identity
+        moved = _Move.from_checkpoint(target.checkpoint)
+        if moved is not None and moved.old == dialogue.unit:
+            there = dialogue.at(moved.new)
+            try:
+                identity = await identify(there, self._types, step)
+            except DriverError as error:
+                if error.kind is not Kind.NO_REPLY:
+                    raise
+            else:
+                if (identity.fingerprint, identity.serial) == (moved.fingerprint, moved.serial):
+                    return there, identity
+        return dialogue, await identify(dialogue, self._types, step)
 
     async def _take_unit(
         self, came: Dialogue, now: Dialogue, identity: Identity, number: int | None
@@ -485,9 +493,12 @@ class ModbusDriver(Driver):
         if written != number:
             raise DriverError(Kind.VERIFY_FAILED, step="read unit back", device=new.uid, expected=number, found=written)
         yield Step("look at old unit", StepClass.READ)
-        await _must_be_silent(came, "look at old unit", "a second new device answers there: connect one at a time")
+        if not await came.is_silent("look at old unit"):
+            yield Facts(note=f"another new device answers at unit {came.unit}: search for it")
 
-    async def _prove(self, dialogue: Dialogue, identity: Identity) -> AsyncGenerator[StepEvent, None]:
+    async def _prove(
+        self, dialogue: Dialogue, identity: Identity, remark: str | None = None
+    ) -> AsyncGenerator[StepEvent, None]:
         """Read the first datapoint: the device does what it is there for."""
         note = f"it answers; nothing was read: type {identity.type.name} names no datapoints"
         if identity.type.datapoint:
@@ -500,7 +511,7 @@ class ModbusDriver(Driver):
             application=True,
             program_id=identity.fingerprint,
             marginal="",
-            note=note,
+            note=note if remark is None else f"{note}; {remark}",
             address=_address(dialogue.unit),
         )
 

@@ -246,9 +246,10 @@ def test_a_new_device_gets_its_unit_and_proves_itself_there() -> None:
 
 def test_a_unit_that_is_taken_is_not_given_and_nothing_is_written() -> None:
     device, other = meter(247), module(12)
-    error, _ = fails(Field(device, other), Capability.PROVISION, Target("247@ttyX", METER, unit(12)))
+    error, events = fails(Field(device, other), Capability.PROVISION, Target("247@ttyX", METER, unit(12)))
     assert error.kind is Kind.IN_USE
     assert not device.writes
+    assert facts(events).address == unit(247)  # so that another one is given the next time
 
 
 def test_a_second_new_device_at_the_same_number_is_noticed() -> None:
@@ -261,9 +262,9 @@ def test_a_second_new_device_at_the_same_number_is_noticed() -> None:
 
     field = Field(first, second)
     field.spoil = another_comes
-    error, events = fails(field, Capability.PROVISION, Target("247@ttyX", METER, unit(12)))
-    assert error.kind is Kind.IN_USE
-    assert facts(events).uid == "12@ttyX"  # which is true all the same
+    seen = facts(do(field, Capability.PROVISION, Target("247@ttyX", METER, unit(12))))
+    assert (seen.uid, seen.state) == ("12@ttyX", NetworkState.PROVISIONED)
+    assert "another new device answers at unit 247" in (seen.note or "")
 
 
 def test_a_device_whose_unit_is_set_by_hand_keeps_it() -> None:
@@ -322,6 +323,24 @@ def test_wherever_a_change_of_unit_is_cut_off_it_is_taken_up_again(product: byte
         assert (device.unit, device.writes[-1]) == (12, (102, 1)), cut
         assert facts(events).uid == "12@ttyX"
         assert facts(events).state is NetworkState.PROVISIONED
+
+
+def test_a_device_that_has_moved_is_not_mistaken_for_the_next_new_one() -> None:
+    """The change was cut off behind its write; meanwhile somebody connected the next device."""
+    moved, fresh = meter(12, serial=1), meter(247, serial=2)
+    checkpoint = Checkpoint({"old": 247, "new": 12, "fingerprint": METER, "serial": "00000001"})
+    target = Target("247@ttyX", METER, unit(12), checkpoint=checkpoint)
+    seen = facts(do(Field(moved, fresh), Capability.PROVISION, target))
+    assert (seen.uid, seen.state) == ("12@ttyX", NetworkState.PROVISIONED)
+    assert (fresh.unit, fresh.writes) == (247, [])
+
+
+@pytest.mark.parametrize("data", [{}, {"old": 247}, {"old": 247, "new": 999, "fingerprint": "", "serial": None}])
+def test_a_checkpoint_that_says_nothing_is_passed_over(data: dict[str, object]) -> None:
+    device = meter(247)
+    target = Target("247@ttyX", METER, unit(12), checkpoint=Checkpoint(data))
+    do(Field(device), Capability.PROVISION, target)
+    assert device.unit == 12
 
 
 # -- deprovision --------------------------------------------------------------------------------------
