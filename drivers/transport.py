@@ -16,7 +16,7 @@ import termios
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import serial
 import serial_asyncio
@@ -56,13 +56,13 @@ class Transport(Protocol):
         """Let go. Never fails, never hangs."""
 
 
-async def open_serial(path: str, baud: int, receiver: Receiver) -> Transport:
-    """Open a serial port, raw 8N1 without flow control, for this program alone.
+async def open_serial(path: str, baud: int, receiver: Receiver, *, parity: str = "N", stop: int = 1) -> Transport:
+    """Open a serial port, raw with 8 data bits and without flow control, for this program alone.
 
-    Raises PortError: PORT_BUSY naming who holds it, or PORT_ABSENT with the reason in words. May be
-    cancelled at any time without leaving the port open.
+    `parity` is N, E or O, `stop` the number of stop bits. Raises PortError: PORT_BUSY naming who holds it, or
+    PORT_ABSENT with the reason in words. May be cancelled at any time without leaving the port open.
     """
-    opening = _Opening(path, baud)
+    opening = _Opening(path, baud, parity, stop)
     try:
         port = await asyncio.to_thread(opening.run)
     except asyncio.CancelledError:
@@ -154,18 +154,19 @@ _NOBODY: Final = _Nobody()
 class _Opening:
     """One attempt to open a port, made in a thread, that can be abandoned while it runs."""
 
-    def __init__(self, path: str, baud: int) -> None:
+    def __init__(self, path: str, baud: int, parity: str, stop: int) -> None:
         self._path = path
-        self._baud = baud
+        self._settings: dict[str, Any] = {"baudrate": baud, "parity": parity, "stopbits": stop}
         self._lock = threading.Lock()
         self._abandoned = False
         self._port: serial.Serial | None = None
 
     def run(self) -> serial.Serial:
         """Open it, in the thread."""
-        _refuse_what_is_no_tty(self._path)
+        if _is_pseudo_terminal(_refuse_what_is_no_tty(self._path)):
+            self._settings["parity"] = serial.PARITY_NONE
         try:
-            port = serial.serial_for_url(self._path, baudrate=self._baud, exclusive=True, timeout=0, write_timeout=0)
+            port = serial.serial_for_url(self._path, exclusive=True, timeout=0, write_timeout=0, **self._settings)
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
             raise _refusal(self._path, error) from error
         _prepare(port)
@@ -187,15 +188,25 @@ class _Opening:
             self._port.close()
 
 
-def _refuse_what_is_no_tty(path: str) -> None:
+PSEUDO_TERMINALS: Final = range(136, 144)
+"""Their major device numbers (Linux, admin-guide/devices.txt)."""
+
+
+def _is_pseudo_terminal(status: os.stat_result) -> bool:
+    """It carries bytes, not bits: the kernel takes parity off again, and the C library then calls that an error."""
+    return os.major(status.st_rdev) in PSEUDO_TERMINALS
+
+
+def _refuse_what_is_no_tty(path: str) -> os.stat_result:
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - a port is a path as the operator wrote it
+        status = os.stat(path)  # noqa: PTH116 - a port is a path as the operator wrote it
     except OSError as error:
         raise _refusal(path, error) from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise PortError(Kind.PORT_ABSENT, port=path, reason="it is a directory, not a serial port")
-    if not stat.S_ISCHR(mode):
+    if not stat.S_ISCHR(status.st_mode):
         raise PortError(Kind.PORT_ABSENT, port=path, reason="it is a file, not a serial port")
+    return status
 
 
 def _prepare(port: serial.Serial) -> None:
@@ -232,6 +243,7 @@ def _refusal(path: str, error: Exception) -> PortError:
         errno.ENODEV: "there is no device behind it",
         errno.EIO: "there is no device behind it",
         errno.ENOTDIR: "there is no such port",
+        errno.EINVAL: "it does not take the settings of the line: check baud rate, parity and stop bits",
     }
     reason = words.get(number or 0) or (os.strerror(number) if number else str(error))
     return PortError(Kind.PORT_ABSENT, port=path, reason=reason)

@@ -80,7 +80,7 @@ class Building:
         self._numbers = {family: count() for family in _FAMILIES}
         self._taken: set[bytes] = set()
         self._interfaces = count(1)
-        self._marginal_at = self._random.randrange(total)
+        self._marginal_at = self._random.randrange(max(total, 1))
         self._handed_out = 0
 
     def interface_id(self) -> bytes:

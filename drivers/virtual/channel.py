@@ -34,7 +34,8 @@ class Rate:
         return self.packet_overhead + self.byte_time * (len(lpdu) + CHECKSUM_LENGTH)
 
 
-RATES = {"ft10": Rate(FT10_PACKET_OVERHEAD, FT10_BYTE_TIME), "unlimited": Rate(0.0, 0.0)}
+UNPACED = "unlimited"
+RATES = {"ft10": Rate(FT10_PACKET_OVERHEAD, FT10_BYTE_TIME), UNPACED: Rate(0.0, 0.0)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from drivers.virtual.building import Building, Furnishing
 from drivers.virtual.channel import RATES, Channel
@@ -11,6 +12,7 @@ from drivers.virtual.device import DEFAULT_TIMING, Device, Timing
 from drivers.virtual.interface import Family, Link, NetworkInterface
 from drivers.virtual.mip_u50 import MipU50
 from drivers.virtual.mip_u61 import MipU61
+from drivers.virtual.modbus_port import BusOptions
 from drivers.virtual.node import DeviceKind
 from drivers.virtual.pseudo_terminal import PseudoTerminal
 from drivers.virtual.timeline import LiveClock
@@ -24,7 +26,7 @@ class Options:
     """What the field is made of."""
 
     directory: Path
-    lon: tuple[int, ...]
+    lon: tuple[int, ...] = ()
     seed: int = 1
     rate: str = "ft10"
     timing: Timing = DEFAULT_TIMING
@@ -32,6 +34,7 @@ class Options:
     kind: DeviceKind = DeviceKind.PLAIN
     mixed: bool = False
     updates: float = 0.0
+    modbus: tuple[BusOptions, ...] = ()
 
 
 class Port:
@@ -56,6 +59,15 @@ class Port:
     def plugged(self) -> bool:
         """Whether the serial port exists at present."""
         return self._terminal is not None
+
+    def announce(self) -> dict[str, Any]:
+        """Describe the port for whoever started the field."""
+        return {
+            "port": self.name,
+            "path": str(self.path),
+            "url": f"lon://{self.path}",
+            "devices": len(self.devices),
+        }
 
     def plug(self) -> None:
         """Make the serial port appear, its interface just powered up."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import termios
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,15 @@ CLIENT_POLL = 0.020
 LARGEST_READ = 4096
 LARGEST_BACKLOG = 256 * 1024  # a client that never reads must not fill the memory
 
+_INPUT_SPEED, _OUTPUT_SPEED = 4, 5  # in what termios gives
+
 
 class PseudoTerminal:
     """Owns the master; the slave belongs to whoever opens the link.
 
     The slave is never kept open here: an exclusive open or lock of a client that died would then stick. So
-    nobody may be at the other end, which a master cannot wait for and therefore looks at now and then.
+    nobody may be at the other end, which a master cannot wait for and therefore looks at now and then. A baud rate
+    is what a client finds who does not set one.
     """
 
     def __init__(
@@ -25,6 +29,7 @@ class PseudoTerminal:
         link: Path,
         on_data: Callable[[bytes], None],
         on_client_gone: Callable[[], None],
+        baud: int | None = None,
     ) -> None:
         self._loop = loop
         self._link = link
@@ -37,6 +42,10 @@ class PseudoTerminal:
         self._master, slave = os.openpty()
         self._slave_path = os.ttyname(slave)
         tty.setraw(slave)
+        self._settings = termios.tcgetattr(slave)
+        if baud is not None:
+            self._settings[_INPUT_SPEED] = self._settings[_OUTPUT_SPEED] = _speed(baud)
+            termios.tcsetattr(slave, termios.TCSANOW, self._settings)
         os.close(slave)
         os.set_blocking(self._master, False)
         try:
@@ -50,6 +59,10 @@ class PseudoTerminal:
     def has_client(self) -> bool:
         """Whether somebody has the port open."""
         return self._client
+
+    def runs_at(self, baud: int) -> bool:
+        """Tell whether the client has set this baud rate. A pseudo-terminal knows no parity."""
+        return bool(termios.tcgetattr(self._master)[_OUTPUT_SPEED] == _speed(baud))
 
     def write(self, data: bytes) -> None:
         """Send to the client; without one the bytes go nowhere, as on an unplugged cable."""
@@ -96,7 +109,9 @@ class PseudoTerminal:
 
     def _client_gone(self) -> None:
         self._detach()
-        tty.setraw(self._master)  # whatever the client made of the line, and what it left unread
+        # Undo whatever the client made of the line, and what it left unread. All of it: a client that asks for
+        # parity, which a pseudo-terminal does not keep, is refused if that is all it would change.
+        termios.tcsetattr(self._master, termios.TCSAFLUSH, self._settings)
         self._on_client_gone()
         self._poll = self._loop.call_later(CLIENT_POLL, self._look_for_client)
 
@@ -121,3 +136,8 @@ class PseudoTerminal:
         elif not self._backlog and self._writing:
             self._loop.remove_writer(self._master)
         self._writing = bool(self._backlog)
+
+
+def _speed(baud: int) -> int:
+    speed: int = getattr(termios, f"B{baud}")
+    return speed

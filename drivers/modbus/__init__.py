@@ -1,0 +1,1 @@
+"""Modbus RTU: frames, the bus, device types, and the driver."""
