@@ -230,6 +230,7 @@ class Seats:
 class Job:
     """An action on some devices, started by somebody. The counts are of its tasks; `total` is without the skipped.
 
+    `partly` is what is done of those that run, in devices: two at 50 % are one.
     `subject` is what the devices are together ("group roof", the name of a single one), "" for a mere selection.
     """
 
@@ -252,11 +253,17 @@ class Job:
     cancelled: int
     rev: int
     pauses: bool = False
+    partly: float = 0.0
 
     @property
     def ended(self) -> int:
         """Tasks with nothing left to do."""
         return self.total - self.queued - self.running
+
+    @property
+    def progress(self) -> float:
+        """How far all of it is, from 0 to 1."""
+        return (self.ended + self.partly) / self.total if self.total else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,8 @@ _JOB = """
     SELECT j.*, sum(t.state <> 'skipped') AS total,
            sum(t.state = 'queued') AS queued, sum(t.state = 'running') AS running, sum(t.state = 'done') AS done,
            sum(t.state = 'failed') AS failed, sum(t.state = 'skipped') AS skipped,
-           sum(t.state = 'cancelled') AS cancelled
+           sum(t.state = 'cancelled') AS cancelled,
+           total(iif(t.state = 'running', t.percent, 0)) / 100 AS partly
     FROM job j JOIN task t ON t.job_id = j.id
 """
 
@@ -486,6 +487,7 @@ def _job(row: aiosqlite.Row) -> Job:
         cancelled=row["cancelled"],
         rev=row["rev"],
         pauses=bool(row["pauses"]),
+        partly=row["partly"],
     )
 
 

@@ -109,7 +109,7 @@ class Site:
 
 
 def seconds_left(job: Job, now: float) -> float | None:
-    """How long the job still takes, going by the devices it has ended so far; None before the first."""
-    if not job.ended or job.state is not JobState.RUNNING:
+    """How long the job still takes, going by how far it is; None before anything is done."""
+    if not job.progress or job.state is not JobState.RUNNING:
         return None
-    return (now - job.created_at) / job.ended * (job.total - job.ended)
+    return (now - job.created_at) / job.progress * (1 - job.progress)

@@ -17,7 +17,7 @@ BAR_WIDTH = 21
 def bar(job: Job, width: int, appearance: Appearance) -> list[Piece]:
     """How far a job is; the bar is full only when all is done, and quiet when the job has ended."""
     running = job.state is JobState.RUNNING
-    filled = job.ended * width // job.total if job.total else 0
+    filled = int(job.progress * width)
     return [
         (appearance.glyphs.full * filled, Token.ACCENT if running else Token.FAINT),
         (appearance.glyphs.empty * (width - filled), Token.FAINT),
