@@ -8,8 +8,8 @@ RTU frames carry no number, so a late answer looks like a timely one. The rules 
 - After anything that was not understood, the whole line must fall silent before the next request.
 - What comes while nothing is asked is thrown away.
 
-What RTU cannot tell: an answer that comes twice, the second time behind the next request to the same unit, or one
-that is later than `Line.late`.
+What RTU cannot tell: an answer that comes twice, the second time behind the next request to the same unit; one that is
+later than `Line.late`; and what a unit says unasked just when it is being asked.
 Frame and gaps: "MODBUS over Serial Line Specification and Implementation Guide V1.02" §2.5.1.
 """
 

@@ -235,3 +235,9 @@ async def test_an_opening_that_is_cancelled_leaves_the_port_free(pty: Pty, monke
             return
         await asyncio.sleep(0.01)
     pytest.fail("the port is still held")
+
+
+async def test_parity_is_not_asked_of_a_pseudo_terminal_which_has_none(pty: Pty) -> None:
+    for _ in range(2):  # the second time nothing else changes, which would be an error
+        transport = await open_serial(pty.path, 19200, Ear(), parity="E", stop=1)
+        await transport.close()

@@ -383,6 +383,7 @@ class Fault:
             case "refused":
                 answer = Frame(frame.unit, Refusal(frame.pdu[0], 2).to_bytes()).to_bytes()
             case "another":
+                delay = min(delay, 0.1)  # later than that, nobody could tell it from an answer
                 answer = right(Frame(3 - frame.unit, frame.pdu))
         size = max(len(answer) // self.pieces, 1)
         pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
