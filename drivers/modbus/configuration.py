@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import Kind
 from drivers.base import DriverError, Snapshot, Step, StepClass, StepEvent
+from drivers.modbus.device_types import Block, DeviceType, Table, Word
 from drivers.modbus.dialogue import Dialogue, Identity
 from drivers.modbus.frames import Request, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
-from drivers.modbus.types import Block, DeviceType, Table, Word
 
 VERSION: Final = 1
 

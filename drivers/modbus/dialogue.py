@@ -12,6 +12,17 @@ from typing import Final, TypeVar
 from core.errors import Kind
 from drivers.base import DriverError, Priority
 from drivers.modbus.bus import TRIES, Bus
+from drivers.modbus.device_types import (
+    UNIDENTIFIED,
+    DeviceType,
+    Match,
+    Serial,
+    Table,
+    Types,
+    Write,
+    identification_fingerprint,
+    server_fingerprint,
+)
 from drivers.modbus.frames import (
     Code,
     Function,
@@ -23,17 +34,6 @@ from drivers.modbus.frames import (
     Request,
     WriteRegister,
     registers_to_bytes,
-)
-from drivers.modbus.types import (
-    UNIDENTIFIED,
-    DeviceType,
-    Match,
-    Serial,
-    Table,
-    Types,
-    Write,
-    identification_fingerprint,
-    server_fingerprint,
 )
 
 PROBE: Final = ReadRegisters(Function.READ_HOLDING_REGISTERS, 0, 1)

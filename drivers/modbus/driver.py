@@ -33,8 +33,9 @@ from drivers.base import (
     StepEvent,
     Target,
 )
-from drivers.modbus import configuration, loading, types
+from drivers.modbus import configuration, device_types, loading
 from drivers.modbus.bus import Bus
+from drivers.modbus.device_types import Datapoint, DeviceType, Table, Types, Wink
 from drivers.modbus.dialogue import PROBE, Dialogue, Identity, identify, uid_of
 from drivers.modbus.frames import (
     FIRST_UNIT,
@@ -50,7 +51,6 @@ from drivers.modbus.frames import (
     WriteRegister,
 )
 from drivers.modbus.port import LINE_NAME, Port
-from drivers.modbus.types import Datapoint, DeviceType, Table, Types, Wink
 from drivers.transport import open_serial
 
 EXCHANGE_SECONDS: Final = 0.03
@@ -146,12 +146,12 @@ class ModbusDriver(Driver):
     @classmethod
     def read_type(cls, text: str) -> str:
         """A device type in TOML; the ones that come with the driver are examples."""
-        return types.parse(text).name
+        return device_types.parse(text).name
 
     @classmethod
     def types(cls) -> Mapping[str, str]:
         """The generic type and some examples."""
-        return types.shipped()
+        return device_types.shipped()
 
     # -- the port ------------------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from zlib import crc32
 
 from core.errors import FieldhandError, Kind
 from drivers.base import Checkpoint, DriverError, Facts, Image, ImageFacts, Progress, Step, StepClass, StepEvent, Target
+from drivers.modbus.device_types import Bootloader, FileLoader, Table, Types
 from drivers.modbus.dialogue import Dialogue, Identity, identify
 from drivers.modbus.frames import ReadFile, Request, WriteFile, WriteRegisters, registers_from_bytes
-from drivers.modbus.types import Bootloader, FileLoader, Table, Types
 
 IMAGE_TYPE: Final = "bin"
 

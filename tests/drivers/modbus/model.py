@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.base import SiteSettings
+from drivers.modbus.device_types import Types
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.frames import (
     Bits,
@@ -37,7 +38,6 @@ from drivers.modbus.frames import (
     request_from_bytes,
 )
 from drivers.modbus.port import Port
-from drivers.modbus.types import Types
 from tests.drivers.modbus.line import Answers, ScriptedLine, open_line
 
 SITE = SiteSettings(domain=b"\x55", subnet=1, node=126)

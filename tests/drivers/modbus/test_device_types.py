@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import FieldhandError, Kind
+from drivers.modbus.device_types import Datapoint, Format, Table, Types, parse, shipped
 from drivers.modbus.driver import ModbusDriver
-from drivers.modbus.types import Datapoint, Format, Table, Types, parse, shipped
 from tests.drivers.modbus.model import MODULE, TYPE
 
 HEAD = 'name = "x"\nmatch = [{ server_id = "00" }]\n'
