@@ -165,6 +165,7 @@ class PortJobs:
         walk = _Walk(task, priority, driver, self._writer, self._images)
         try:
             finished = await walk.through(lambda: task.job in self._cancelling)
+            await (walk.done() if finished else walk.cancelled())
         except PortError as problem:
             logger.warning("task %d: %s", task.id, problem)
             self._lost = driver
@@ -178,8 +179,6 @@ class PortJobs:
         except Exception as problem:
             logger.exception("task %d", task.id)  # a fault in a driver fails this device, not the whole worker
             await walk.failed(FieldhandError(Kind.INTERNAL, reason=f"{type(problem).__name__}: {problem}"))
-        else:
-            await (walk.done() if finished else walk.cancelled())
 
 
 class _Walk:

@@ -434,7 +434,12 @@ async def _apply(tx: Transaction, device: int, facts: Facts) -> None:
 
 
 async def _take_place(tx: Transaction, device: int, uid: str) -> None:
-    """The record is about another unit from now on; what was known of the old one as a piece of hardware goes."""
+    """The record is about another unit from now on; what was known of the old one as a piece of hardware goes.
+
+    Raises DUPLICATE_UID when the record of another device has that UID.
+    """
+    for row in await tx.db.execute_fetchall("SELECT name FROM device WHERE uid = ? AND id <> ?", (uid, device)):
+        raise FieldhandError(Kind.DUPLICATE_UID, uid=uid, device=row["name"])
     await tx.db.execute(
         "UPDATE device SET uid = ?, model = NULL, firmware = NULL, marginal = '', checkpoint = NULL WHERE id = ?",
         (uid, device),

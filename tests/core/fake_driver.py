@@ -43,6 +43,8 @@ class FakeDevice:
 
     uid: str
     fail_at: str | None = None
+    moves_to: str | None = None
+    """The UID it has after it was provisioned, where that follows from its address."""
     documentation: str = ""
     hooks: dict[str, Hook] = field(default_factory=dict)
     address: Address | None = None
@@ -232,7 +234,7 @@ class FakeDriver(Driver):
         device.address = target.address
         yield Step("verify", StepClass.READ)
         await self._do(device, "verify")
-        yield Facts(state=NetworkState.PROVISIONED, application=True, marginal="", note="verified")
+        yield Facts(state=NetworkState.PROVISIONED, application=True, marginal="", note="verified", uid=device.moves_to)
 
     async def deprovision(self, target: Target, *, priority: Priority) -> AsyncGenerator[StepEvent, None]:
         device = self._begin(target)

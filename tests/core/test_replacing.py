@@ -202,3 +202,19 @@ async def test_what_a_search_saw_of_model_and_firmware_is_kept(site: Site) -> No
     await site.client.call(rpc.Discover(port="FT"))  # which asked for less
     after = await site.device(device)
     assert (after.model, after.firmware) == (7, 3)
+
+
+async def test_a_device_whose_uid_follows_from_its_address_has_another_one_afterwards(site: Site) -> None:
+    (device,) = await site.furnish("A1")
+    site.world.device("A1").moves_to = "A7"
+    assert (await site.do("provision", device)).done == 1
+    assert (await site.device(device)).uid == "A7"
+
+
+async def test_where_another_record_has_that_uid_the_job_fails_and_names_it(site: Site) -> None:
+    device, other = await site.furnish("A1", "A7")
+    site.world.device("A1").moves_to = "A7"
+    job = await site.do("provision", device)
+    assert job.failed == 1
+    assert (await site.tasks(job.id))[0].reason == "UID A7 is already there: it is 'device A7'"
+    assert [(await site.device(one)).uid for one in (device, other)] == ["A1", "A7"]

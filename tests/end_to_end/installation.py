@@ -45,7 +45,7 @@ class Field:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.ports = [self._read() for argument in arguments if argument == "--lon"]
+        self.ports = [self._read() for argument in arguments if argument in ("--lon", "--modbus")]
 
     def url(self, port: int = 0) -> str:
         return str(self.ports[port]["url"])
