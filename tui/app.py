@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from textual import events, on
@@ -34,6 +35,8 @@ from tui.theme import THEME, Appearance
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
+LONGEST_TYPING_SECONDS = 0.5
+"""A field takes in its keys at once; one that does not, because it is just going away, must not hold up the console."""
 FREEZE_FROM = 2_000
 """Devices from which on the garbage collector is told not to look at them again and again."""
 
@@ -97,8 +100,9 @@ class FieldhandApp(Console):
         """A key clears the message line; a dialog that has just opened takes none.
 
         Keys that arrive in one burst, as they do over a bad link, mean what they would mean one by one:
-        what "/" is followed by goes into the filter. So a key's binding runs here, before the next key
-        is looked at, and not when the key has wandered through the widgets (Textual's own way).
+        what "/" is followed by goes into the filter, what a Tab is followed by into the next field. So a key's
+        binding runs here, before the next key is looked at, and not when the key has wandered through the widgets
+        (Textual's own way); in a field, after what was typed before it.
         """
         if isinstance(event, events.Key) and not event.is_forwarded:
             if isinstance(self.screen, Dialog) and self.screen.deaf(event):
@@ -106,8 +110,12 @@ class FieldhandApp(Console):
             if self.site.message is not None:
                 self.site.message = None
                 self.line_changed.publish(None)
-            if not isinstance(self.focused, Input) and await self._check_bindings(event.key):
-                return
+            field = self.focused if isinstance(self.focused, Input) else None
+            if field is None or not event.is_printable:
+                if field is not None:
+                    await _typed_so_far(field)
+                if await self._check_bindings(event.key):
+                    return
         await super().on_event(event)
 
     # what background work tells
@@ -230,3 +238,12 @@ class FieldhandApp(Console):
 
     def _is_on_top(self, job: Job) -> bool:
         return isinstance(self.screen, JobScreen) and self.screen.job_id == job.id
+
+
+async def _typed_so_far(field: Input) -> None:
+    """Wait until the field has taken in the keys it was given; a field that is going away takes none."""
+    taken = asyncio.Event()
+    if field.call_later(taken.set):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_TYPING_SECONDS):
+                await taken.wait()

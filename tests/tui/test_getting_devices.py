@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from core.errors import FieldhandError, Kind
 from core.interchange import read_devices
@@ -247,3 +248,12 @@ def _names(file: Path) -> list[str]:
     rows, problems = read_devices(file.read_text())
     assert problems == []
     return [row.name for row in rows]
+
+
+async def test_what_is_typed_ahead_goes_field_by_field(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("A")
+        operator.clock.pass_(1.0)
+        await operator.type_ahead("a", "b", "backspace", "c", "tab", "9", "f")
+        assert [field.value for field in operator.app.screen.query(Input)][:2] == ["ac", "9f"]
