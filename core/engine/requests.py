@@ -165,7 +165,9 @@ async def _cancel_job(engine: Engine, request: rpc.CancelJob, caller: Caller) ->
 async def _retry_job(engine: Engine, request: rpc.RetryJob, caller: Caller) -> int:
     job = await engine.read(lambda db: views.job(db, request.job))
     tasks = await engine.read(lambda db: views.tasks(db, request.job))
-    again = tuple(task.device for task in tasks if task.state in (TaskState.FAILED, TaskState.CANCELLED))
+    there = {device.id for device in await engine.read(views.devices)}
+    failed = (task.device for task in tasks if task.state in (TaskState.FAILED, TaskState.CANCELLED))
+    again = tuple(device for device in failed if device in there)
     if not again:
         raise FieldhandError(Kind.NOTHING_ELIGIBLE, action="retry", reason=f"no device of job {job.id} failed")
     start = rpc.StartJob(action=job.action, selection=rpc.Selection(devices=again), parameters=dict(job.parameters))
@@ -340,18 +342,19 @@ async def _add_device(engine: Engine, request: rpc.AddDevice, caller: Caller) ->
 async def _edit_device(engine: Engine, request: rpc.EditDevice, caller: Caller) -> None:
     async def edit(tx: Transaction) -> None:
         device = (await views.devices_by_id(tx.db, [request.device]))[0]
+        kind = registry.driver(device.protocol)
         port = None if request.port is None else await views.port(tx.db, request.port)
         if port is not None and port.protocol != device.protocol:
             reason = f"it is {port.protocol}, the device is {device.protocol}"
             raise FieldhandError(Kind.INVALID, what="port", value=port.name, reason=reason)
         changes = inventory.DeviceChanges(
             name=None if request.name is None else text.name("device", request.name),
-            uid=registry.driver(device.protocol).parse_uid(request.uid) if request.uid else request.uid,
+            uid=kind.parse_uid(request.uid) if request.uid else request.uid,
             port=None if port is None else port.id,
             program_id=request.program_id,
             type=None if request.type is None else text.printable(request.type),
             location=None if request.location is None else text.printable(request.location),
-            points=request.points,
+            points=None if request.points is None else tuple(map(kind.check_point, request.points)),
         )
         await inventory.edit_device(tx, request.device, changes)
 

@@ -4,7 +4,7 @@ import pytest
 
 from core.errors import FieldhandError, Kind
 from core.models import Mode
-from core.rpc import Adopt, Discover, EditSite, FoundDevice, MakePlan, Selection, StartJob, StopIgnoring
+from core.rpc import Adopt, Discover, EditSite, FoundDevice, MakePlan, RetryJob, Selection, StartJob, StopIgnoring
 from core.store import views
 from drivers.base import Found
 from tests.core.conftest import Site
@@ -156,3 +156,14 @@ async def test_the_plan_says_who_cannot_be_told(site: Site) -> None:
     plan = await site.client.call(MakePlan(action="remove", selection=Selection(devices=(first, second))))
     assert [planned.port for planned in plan.devices] == [None, None]
     assert any(warning.startswith("2 cannot be told") for warning in plan.warnings)
+
+
+async def test_a_job_is_retried_for_those_that_are_still_there(site: Site) -> None:
+    first, second = await site.furnish("A1", "A2")
+    for uid in ("A1", "A2"):
+        site.world.device(uid).fail_at = "identify"
+    job = await site.do("provision", first, second)
+    await site.end_of(await remove(site, first))
+    site.world.device("A2").fail_at = None
+    again = await site.end_of(await site.client.call(RetryJob(job=job.id)))
+    assert (again.total, again.done) == (1, 1)

@@ -196,3 +196,21 @@ def test_how_the_site_is_monitored_is_said_and_shown(installation: Installation)
     assert "no port 'attic'" in installation.refusal("monitoring", "pause", "attic", code=2)
     assert installation.json("monitoring") == []
     assert installation.json("events") == []
+
+
+def test_the_datapoints_of_a_device_are_polled_as_its_record_says(
+    installation: Installation, field: Callable[..., Field]
+) -> None:
+    there = field("--lon", "1", "--rate", "unlimited")
+    installation.set_up(there)
+    (device,) = installation.devices()
+    assert "voltage" in installation.refusal("device", "edit", device["uid"], "--points", "voltage", code=2)
+    installation.run("device", "edit", device["uid"], "--points", "0, nv 1")
+    assert installation.devices()[0]["points"] == ["nv 0", "nv 1"]
+    installation.run("site", "--poll-every", "1")
+    installation.run("provision", "--all", "--yes")
+
+    def polled() -> set[str]:
+        return {event["text"].split(" ")[1] for event in installation.json("events") if event["text"].startswith("nv ")}
+
+    eventually(lambda: polled() == {"0", "1"}, polled)

@@ -65,6 +65,7 @@ def as_json(device: Device) -> dict[str, Any]:
         "program_id": device.program_id,
         "type": device.type,
         "location": device.location,
+        "points": list(device.points),
         "address": dict(device.address.parts) if device.address else None,
     }
 
