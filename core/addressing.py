@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from core.errors import FieldhandError, Kind
@@ -41,12 +42,21 @@ def key(parts: Mapping[str, str | int]) -> str:
 
 
 def assign(
-    devices: Sequence[int], candidates: Iterable[Address], taken: Iterable[str]
+    devices: Mapping[int, str | None], candidates: Iterable[Address], taken: Iterable[str]
 ) -> Iterator[tuple[int, Address]]:
-    """Give each device the next address that is free; raises NOT_ALLOWED when they run out. `taken`: by `key`."""
-    occupied = set(taken)
+    """Give each device an address that nobody else has; raises NOT_ALLOWED when they run out.
+
+    `devices` by id with the address (by `key`) where each was seen: it keeps that if it is one the site may give and
+    was seen nowhere else. The others get the next free one. `taken`: what is given or was seen, also by `key`.
+    """
+    occupied = Counter(taken)
+    candidates = list(candidates) if any(devices.values()) else candidates
+    own = {key(address.parts): address for address in candidates} if isinstance(candidates, list) else {}
     free = (address for address in candidates if key(address.parts) not in occupied)
-    for device in devices:
+    for device, seen in devices.items():
+        if seen in own and occupied[seen] == 1:
+            yield device, own[seen]
+            continue
         address = next(free, None)
         if address is None:
             raise FieldhandError(Kind.NOT_ALLOWED, reason="every logical address of the site is in use")

@@ -152,9 +152,11 @@ async def observe(tx: Transaction, device: int, found: Found) -> None:
             device,
         ),
     )
-    if configured and not ours and found.address is not None:
+    elsewhere = configured and not ours
+    always_somewhere = found.state is None and given is None
+    if found.address is not None and (elsewhere or always_somewhere):
         await set_address(tx, device, found.address)
-    elif not configured and given is None:
+    elif not configured and given is None and found.state is not None:
         await set_address(tx, device, None)
 
 

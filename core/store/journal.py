@@ -142,14 +142,14 @@ async def _remove(tx: Transaction, device: int, job: int) -> None:
 async def _assign_addresses(tx: Transaction, job: int, protocol: str, source: AddressSource) -> None:
     rows = list(
         await tx.db.execute_fetchall(
-            "SELECT d.id, d.port_id FROM task t JOIN device d ON d.id = t.device_id"
+            "SELECT d.id, d.port_id, d.address_parts FROM task t JOIN device d ON d.id = t.device_id"
             " WHERE t.job_id = ? AND t.state = 'queued' AND d.protocol = ? AND d.address_key IS NULL ORDER BY t.id",
             (job, protocol),
         )
     )
     ports = {row["port_id"] for row in rows} if source.scope is AddressScope.PORT else {None}
     for port in ports:
-        devices = [row["id"] for row in rows if port is None or row["port_id"] == port]
+        devices = {row["id"]: row["address_parts"] for row in rows if port is None or row["port_id"] == port}
         taken = await inventory.addresses_in_use(tx, protocol, port)
         for device, address in addressing.assign(devices, source.candidates(), taken):
             await inventory.set_address(tx, device, address, source.scope)
@@ -293,7 +293,7 @@ async def task_done(tx: Transaction, task: OpenTask, action: Action, facts: Fact
     if action.address is AddressUse.ASSIGN:
         await tx.db.execute("UPDATE device SET ours = 1 WHERE id = ?", (row["id"],))
     elif action.address is AddressUse.RELEASE:
-        await inventory.set_address(tx, row["id"], None)
+        await inventory.set_address(tx, row["id"], facts.address)
         await tx.db.execute(
             "UPDATE device SET ours = 0, marginal = '', health = ? WHERE id = ?",
             (Health.NASCENT.value, row["id"]),

@@ -116,8 +116,8 @@ class ModbusDriver(Driver):
 
     @classmethod
     def addresses(cls, site: SiteSettings) -> Iterator[Address]:
-        """Units 1 to 247."""
-        return (_address(unit) for unit in range(FIRST_UNIT, LAST_UNIT + 1))
+        """Units 1 to 246: 247 is where many devices wait that come from the factory."""
+        return (_address(unit) for unit in range(FIRST_UNIT, LAST_UNIT))
 
     @classmethod
     def check_url(cls, url: str) -> str:
@@ -250,13 +250,13 @@ class ModbusDriver(Driver):
         _check_program(identity, dialogue, target.program_id)
         kind = identity.type
         if kind.factory_reset is None:
-            yield _only_the_record(f"type {kind.name} names no way to undo anything")
+            yield _only_the_record(dialogue, f"type {kind.name} names no way to undo anything")
             return
         after = dialogue.at(kind.unit.factory) if kind.unit is not None else dialogue
         if after != dialogue:
             yield Step("look at factory unit", StepClass.READ)
             if not await after.is_silent("look at factory unit"):
-                yield _only_the_record(f"another device is at unit {after.unit}, where it would go")
+                yield _only_the_record(dialogue, f"another device is at unit {after.unit}, where it would go")
                 return
         yield Step("factory reset", StepClass.PROBE_FIRST)
         await dialogue.tell("factory reset", kind.factory_reset, also_from=None if after == dialogue else after.unit)
@@ -265,6 +265,7 @@ class ModbusDriver(Driver):
         yield Facts(
             state=NetworkState.UNPROVISIONED,
             uid=None if after == dialogue else after.uid,
+            address=_address(after.unit),
             note=f"it has its factory settings and is unit {after.unit}",
         )
 
@@ -573,8 +574,9 @@ async def _wink(dialogue: Dialogue, wink: Wink) -> None:
         raise
 
 
-def _only_the_record(why: str) -> Facts:
-    return Facts(state=NetworkState.UNPROVISIONED, note=f"only the record: {why}")
+def _only_the_record(dialogue: Dialogue, why: str) -> Facts:
+    note = f"only the record: {why}"
+    return Facts(state=NetworkState.UNPROVISIONED, address=_address(dialogue.unit), note=note)
 
 
 def _set(wink: Wink, value: int) -> Request[None]:

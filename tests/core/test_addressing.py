@@ -42,7 +42,7 @@ def test_the_settings_of_a_driver_are_those_of_the_site() -> None:
 
 @given(st.integers(0, 20), st.sets(st.integers(1, 30)))
 def test_every_device_gets_a_free_address_of_its_own_or_the_site_is_full(devices: int, taken: set[int]) -> None:
-    numbers = list(range(100, 100 + devices))
+    numbers = dict.fromkeys(range(100, 100 + devices))
     candidates = [address(number) for number in range(1, 31)]
     given_away = addressing.assign(numbers, candidates, [addressing.key(address(one).parts) for one in taken])
     if devices > 30 - len(taken):
@@ -51,11 +51,24 @@ def test_every_device_gets_a_free_address_of_its_own_or_the_site_is_full(devices
         assert refused.value.kind is Kind.NOT_ALLOWED
         return
     pairs = list(given_away)
-    assert [device for device, _ in pairs] == numbers
+    assert [device for device, _ in pairs] == list(numbers)
     held = [int(one.parts["number"]) for _, one in pairs]
     assert len(set(held)) == devices
     assert not set(held) & taken
     assert held == sorted(held)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(1, 40)), max_size=20))
+def test_a_device_keeps_the_address_where_it_alone_was_seen_if_the_site_may_give_it(seen: list[int | None]) -> None:
+    at = {number: None if place is None else addressing.key(address(place).parts) for number, place in enumerate(seen)}
+    pairs = dict(addressing.assign(at, [address(number) for number in range(1, 31)], [p for p in at.values() if p]))
+    held = {number: int(one.parts["number"]) for number, one in pairs.items()}
+    assert len(set(held.values())) == len(seen)
+    for number, place in enumerate(seen):
+        if place is not None and place <= 30 and seen.count(place) == 1:
+            assert held[number] == place
+        else:
+            assert held[number] not in seen
 
 
 def test_the_key_does_not_depend_on_the_order_of_the_parts() -> None:

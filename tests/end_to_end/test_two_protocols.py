@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
+from tests.end_to_end.test_demo import agree
 
 LON, UNITS = 40, 30
 SCAN = f"?units=1-{UNITS},247"
@@ -59,7 +60,7 @@ def test_the_console_provisions_what_is_selected_across_protocols(
     console.shows("100 devices")
     console.press("*", "p")
     console.shows("Provision Selected: 100 devices", "on FT-1, RS-1, RS-2")
-    console.press("y")
+    agree(console, "100")
     eventually(lambda: {device["state"] for device in installation.devices()} == {"provisioned"})
     console.press("3")
     console.shows("100/100")

@@ -112,9 +112,9 @@ def test_what_is_no_unit_on_a_line_is_refused(text: str) -> None:
     assert caught.value.kind is Kind.INVALID_UID
 
 
-def test_units_1_to_247_are_given() -> None:
+def test_units_1_to_246_are_given_for_at_247_others_wait_from_the_factory() -> None:
     given = list(ModbusDriver.addresses(SITE))
-    assert (given[0], given[-1], len(given)) == (unit(1), unit(247), 247)
+    assert (given[0], given[-1], len(given)) == (unit(1), unit(246), 246)
 
 
 def test_every_capability_has_its_operation() -> None:
