@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 from pathlib import Path
@@ -34,8 +33,6 @@ from tui.theme import THEME, Appearance
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
-FREEZE_FROM = 2_000
-"""Devices from which on the garbage collector is told not to look at them again and again."""
 
 
 class FieldhandApp(Console):
@@ -124,9 +121,7 @@ class FieldhandApp(Console):
         if not site.loaded:
             site.loaded = True
             change = Change(frozenset(), moved=True)
-            if len(site.devices) >= FREEZE_FROM:
-                gc.collect()
-                gc.freeze()
+        site.complete = message.complete
         for uid in {row.device.uid for row in message.rows} & site.pins.keys():
             del site.pins[uid]
         self.store_changed.publish(change)
