@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 from contextlib import suppress
@@ -35,10 +34,13 @@ from tui.theme import THEME, Appearance
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
+<<<<<<< HEAD
 LONGEST_TYPING_SECONDS = 0.5
 """A field takes in its keys at once; one that does not, because it is just going away, must not hold up the console."""
 FREEZE_FROM = 2_000
 """Devices from which on the garbage collector is told not to look at them again and again."""
+=======
+>>>>>>> tours
 
 
 class FieldhandApp(Console):
@@ -132,9 +134,7 @@ class FieldhandApp(Console):
         if not site.loaded:
             site.loaded = True
             change = Change(frozenset(), moved=True)
-            if len(site.devices) >= FREEZE_FROM:
-                gc.collect()
-                gc.freeze()
+        site.complete = message.complete
         for uid in {row.device.uid for row in message.rows} & site.pins.keys():
             del site.pins[uid]
         self.store_changed.publish(change)

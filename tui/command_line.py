@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import inspect
 import os
 import sys
@@ -119,8 +120,11 @@ async def _await(outcome: object) -> object:
 
 
 async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
+    gc.disable()  # what is made while modules are loaded stays: looking for garbage in it takes a sixth of the time
     from tui.start import console  # noqa: PLC0415 - the only way to Textual
 
+    gc.freeze()
+    gc.enable()
     return await console(session.directory)
 
 

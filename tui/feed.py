@@ -1,13 +1,17 @@
 """Keeps the console's picture of the store up to date: notices in, reads by revision, messages out.
 
-Reads wait for nothing when the console is idle and are at most ten a second while work goes on.
+Reads wait for nothing when the console is idle and are at most ten a second while work goes on. Of a long list
+the first page is shown before the rest is read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +28,10 @@ from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGo
 from tui.model.devices import Row
 
 PAUSE_BETWEEN_READS: Final = 0.1
+LONGEST_PAUSE: Final = 0.5
+PAUSES_PER_READ: Final = 4
+"""The pause is so many times as long as the read took: merely counting a hundred thousand devices takes a while."""
 PAUSE_BEFORE_RECONNECT: Final = 2.0
-ROWS_AT_A_TIME: Final = 500
-"""Rows derived before other work of the loop gets its turn."""
 
 Reconnect = Callable[[], Awaitable[EngineClient]]
 
@@ -107,22 +112,33 @@ class Feed:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
+            began = time.monotonic()
             try:
                 self._post(await self._read(db))
             except sqlite3.Error as error:
                 raise FieldhandError(Kind.DATABASE, path=str(self._store), reason=str(error)) from error
-            await asyncio.sleep(PAUSE_BETWEEN_READS)
+            took = time.monotonic() - began
+            await asyncio.sleep(min(max(PAUSE_BETWEEN_READS, PAUSES_PER_READ * took), LONGEST_PAUSE))
 
     async def _read(self, db: aiosqlite.Connection) -> StoreRead:
         summary = await views.summary(db, self._clock.now())
         groups = await views.groups(db)
         names = frozenset(group.name for group in groups)
+        ports, jobs = await views.ports(db), await views.jobs(db)
         whole = self._revision == 0 or not self._group_names <= names
         since = 0 if whole else self._revision
-        rows = await _rows(db, since)
+        read = partial(StoreRead, whole=whole, groups=groups, ports=ports, jobs=jobs, summary=summary)
+        rows: list[Row] = []
+        async for page in views.pages_of_devices(db, since):
+            rows += [Row.of(device) for device in page]
+            if len(page) < views.DEVICES_IN_A_PAGE:
+                break
+            gc.freeze()  # they stay: the collector need not look at them again and again
+            if self._revision == 0 and len(rows) == len(page):
+                self._post(read(rows=tuple(rows), removed=(), complete=False))
         removed = await views.removed(db, since)  # after the rows: what is gone by now is not shown again
         self._revision, self._group_names = summary.rev, names
-        return StoreRead(rows, removed, whole, groups, await views.ports(db), await views.jobs(db), summary)
+        return read(rows=rows, removed=removed)
 
     async def _connect_again(self, reconnect: Reconnect) -> None:
         while True:
@@ -135,12 +151,3 @@ class Feed:
                 await self.client.close()
                 self.client = client
                 return
-
-
-async def _rows(db: aiosqlite.Connection, since: int) -> list[Row]:
-    rows: list[Row] = []
-    for device in await views.devices(db, since):
-        rows.append(Row.of(device))
-        if len(rows) % ROWS_AT_A_TIME == 0:
-            await asyncio.sleep(0)
-    return rows

@@ -14,7 +14,10 @@ from tui.model.devices import Row
 
 @dataclass(eq=False)
 class StoreRead(Message):
-    """The store was read. `removed`: devices that are gone. `whole`: the rows are all there are, not only changes."""
+    """The store was read. `removed`: devices that are gone. `whole`: the rows are all there are, not only changes.
+
+    Not `complete`: they are the first of many, and the others are being read.
+    """
 
     rows: Sequence[Row]
     removed: Sequence[int]
@@ -23,6 +26,7 @@ class StoreRead(Message):
     ports: Sequence[Port]
     jobs: Sequence[Job]
     summary: Summary
+    complete: bool = True
 
 
 @dataclass(eq=False)

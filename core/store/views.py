@@ -46,7 +46,9 @@ from drivers.base import Address, NetworkState
 DEVICES_IN_A_PAGE: Final = 1000
 
 _DEVICE = """
-    SELECT d.*, p.name AS port, g.name AS "group",
+    SELECT d.id, d.name, d.uid, d.protocol, p.name AS port, g.name AS "group", d.program_id, d.state, d.ours,
+           d.application, d.health, d.licensed, d.marginal, d.address_text, d.address_parts, d.address_key, d.seen_at,
+           d.created_at, d.rev, d.type, d.location, d.model, d.firmware, d.points, d.carried, d.checkpoint,
            t.job_id AS pending_job, j.action AS pending_action, t.state AS pending_state, t.step AS pending_step,
            t.percent AS pending_percent, coalesce(t.started_at, j.created_at) AS pending_since,
            f.job_id AS failed_job, fj.action AS failed_action, f.reason AS failed_reason, f.finished_at AS failed_at
@@ -62,16 +64,16 @@ _DEVICE = """
 
 async def devices(db: aiosqlite.Connection, since: int = 0) -> list[Device]:
     """The devices that changed after the revision, in order of creation; all of them for 0."""
-    rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY d.id", (since,))
+    rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY {_order(since)}", (since,))
     return [_device(row) for row in rows]
 
 
 async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIterator[list[Device]]:
     """As `devices`, page by page: whoever reads a hundred thousand has to do other things in between."""
-    last = 0
+    last, order = 0, _order(since)
     while True:
         rows = await db.execute_fetchall(
-            f"{_DEVICE} WHERE d.rev > ? AND d.id > ? ORDER BY d.id LIMIT ?", (since, last, DEVICES_IN_A_PAGE)
+            f"{_DEVICE} WHERE d.rev > ? AND d.id > ? ORDER BY {order} LIMIT ?", (since, last, DEVICES_IN_A_PAGE)
         )
         page = [_device(row) for row in rows]
         if page:
@@ -79,6 +81,10 @@ async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIte
         if len(page) < DEVICES_IN_A_PAGE:
             return
         last = page[-1].id
+
+
+def _order(since: int) -> str:
+    return "+d.id" if since else "d.id"  # with the plus, the few that changed are found by the index on their revision
 
 
 async def devices_by_id(db: aiosqlite.Connection, ids: Sequence[int]) -> list[Device]:
@@ -340,8 +346,7 @@ async def seats(db: aiosqlite.Connection, now: float) -> Seats:
     """Capacity at this time, and who holds or waits for a seat."""
     capacity = await _number(db, _CAPACITY, now)
     used = await _number(db, "SELECT count(*) FROM device WHERE licensed")
-    waiting = await _number(db, "SELECT count(*) FROM device WHERE NOT licensed")
-    return Seats(capacity, used, waiting)
+    return Seats(capacity, used, await _number(db, "SELECT count(*) FROM device") - used)
 
 
 async def site(db: aiosqlite.Connection) -> Site:
@@ -367,11 +372,12 @@ async def revision(db: aiosqlite.Connection) -> int:
 
 async def summary(db: aiosqlite.Connection, now: float) -> Summary:
     """Everything in a glance."""
+    taken = await seats(db, now)
     return Summary(
         rev=await revision(db),
         site=await site(db),
-        seats=await seats(db, now),
-        devices=await _number(db, "SELECT count(*) FROM device"),
+        seats=taken,
+        devices=taken.used + taken.waiting,
         ports=await _number(db, "SELECT count(*) FROM port"),
         ports_open=await _number(db, "SELECT count(*) FROM port WHERE state = ?", PortState.OPEN.value),
         groups=await _number(db, "SELECT count(*) FROM device_group"),
@@ -385,49 +391,59 @@ async def _number(db: aiosqlite.Connection, query: str, *values: object) -> int:
 
 
 def _device(row: aiosqlite.Row) -> Device:
+    # By place: looking up all the names costs more than everything else, and there may be a hundred thousand rows.
+    # fmt: off
+    (
+        identity, name, uid, protocol, port, group, program_id, state, ours,
+        application, health, licensed, marginal, address_text, address_parts, address_key, seen_at,
+        created_at, rev, type_, location, model, firmware, points, carried, checkpoint,
+        pending_job, pending_action, pending_state, pending_step, pending_percent, pending_since,
+        failed_job, failed_action, failed_reason, failed_at,
+    ) = row
+    # fmt: on
     pending = failure = address = None
-    if row["pending_job"] is not None:
+    if pending_job is not None:
         pending = Pending(
-            job=row["pending_job"],
-            action=row["pending_action"],
-            state=TaskState(row["pending_state"]),
-            step=row["pending_step"],
-            percent=row["pending_percent"],
-            since=row["pending_since"],
+            job=pending_job,
+            action=pending_action,
+            state=TaskState(pending_state),
+            step=pending_step,
+            percent=pending_percent,
+            since=pending_since,
         )
-    if row["failed_job"] is not None:
-        failure = Failure(row["failed_job"], row["failed_action"], row["failed_reason"], row["failed_at"])
-    state = NetworkState(row["state"])
-    cut_off = StoredCheckpoint.of(row["checkpoint"], row["uid"])
-    held = row["ours"] or row["address_key"] is None  # not one that was only set aside for it
-    if row["address_text"] is not None and state is NetworkState.PROVISIONED and held:
-        address = Address(row["address_text"], json.loads(row["address_parts"]))
+    if failed_job is not None:
+        failure = Failure(failed_job, failed_action, failed_reason, failed_at)
+    network_state = NetworkState(state)
+    cut_off = StoredCheckpoint.of(checkpoint, uid)
+    held = ours or address_key is None  # not one that was only set aside for it
+    if address_text is not None and network_state is NetworkState.PROVISIONED and held:
+        address = Address(address_text, json.loads(address_parts))
     return Device(
-        id=row["id"],
-        name=row["name"],
-        uid=row["uid"] or "",
-        protocol=_shared(row["protocol"]),
-        port=_shared(row["port"]),
-        group=_shared(row["group"]),
-        program_id=_shared(row["program_id"]),
-        state=state,
-        ours=bool(row["ours"]),
-        application=bool(row["application"]),
-        health=Health(row["health"]),
-        licensed=bool(row["licensed"]),
-        marginal=row["marginal"],
+        id=identity,
+        name=name,
+        uid=uid or "",
+        protocol=_shared(protocol),
+        port=_shared(port),
+        group=_shared(group),
+        program_id=_shared(program_id),
+        state=network_state,
+        ours=bool(ours),
+        application=bool(application),
+        health=Health(health),
+        licensed=bool(licensed),
+        marginal=marginal,
         pending=pending,
         failure=failure,
         address=address,
-        seen_at=row["seen_at"],
-        created_at=row["created_at"],
-        rev=row["rev"],
-        type=_shared(row["type"]),
-        location=_shared(row["location"]),
-        model=row["model"],
-        firmware=row["firmware"],
-        points=_points(row["points"]),
-        carried=_carried(row["carried"]),
+        seen_at=seen_at,
+        created_at=created_at,
+        rev=rev,
+        type=_shared(type_),
+        location=_shared(location),
+        model=model,
+        firmware=firmware,
+        points=_points(points),
+        carried=_carried(carried),
         interrupted=cut_off.for_people() if cut_off else None,
     )
 

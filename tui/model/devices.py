@@ -40,22 +40,26 @@ class Row:
     device: Device
     status: Status
     reason: str
-    texts: Mapping[str, str]
-    """Casefolded, for the filter."""
+    by_name: str
+    """The key by which names are sorted."""
 
     @classmethod
     def of(cls, device: Device) -> Row:
         """The row of a device."""
-        word, why = status(device), clean(reason(device))
-        texts = {
+        word = status(device)
+        return cls(device, word, clean(reason(device)), natural(device.name))
+
+    def texts(self) -> Mapping[str, str]:
+        """What the filter searches, casefolded."""
+        device = self.device
+        return {
             "name": clean(device.name).casefold(),
             "uid": device.uid.casefold(),
             "group": _folded(device.group or ""),
             "port": _folded(device.port or ""),
             "address": device.address.text.casefold() if device.address else "",
-            "status": word.value,
+            "status": self.status.value,
         }
-        return cls(device, word, why, texts)
 
 
 @lru_cache(maxsize=1_000)
@@ -63,16 +67,21 @@ def _folded(text: str) -> str:
     return clean(text).casefold()  # one string for all devices that share it
 
 
+@lru_cache(maxsize=1_000)
+def _natural(text: str) -> str:
+    return natural(text)
+
+
 SortKey = Callable[[Row], Any]
 
 SORTS: Final[Mapping[str, SortKey]] = {
     "status": lambda row: SEVERITY[row.status],
-    "name": lambda row: natural(row.device.name),
+    "name": lambda row: row.by_name,
     "uid": lambda row: row.device.uid or None,
-    "group": lambda row: natural(row.device.group) if row.device.group else None,
+    "group": lambda row: _natural(row.device.group) if row.device.group else None,
     "address": lambda row: natural(row.device.address.text) if row.device.address else None,
     "seen": lambda row: -row.device.seen_at if row.device.seen_at is not None else None,
-    "port": lambda row: natural(row.device.port) if row.device.port else None,
+    "port": lambda row: _natural(row.device.port) if row.device.port else None,
     "program": lambda row: row.device.program_id or None,
 }
 """By column; None sorts last, whichever way."""
@@ -108,7 +117,11 @@ class DeviceList:
         """Another one whenever all rows were taken anew."""
         self._home: int | None = None
         self._order: list[int] = []
+        self._by_name: list[int] = []
         self._keys: dict[int, Any] = {}
+        """What the list is sorted by, besides the name."""
+        self._texts: dict[int, Mapping[str, str]] = {}
+        """What the filter searches: made when a filter first looks at a device, most are never looked at."""
         self._anchor: int | None = None
         self._before_range: frozenset[int] = frozenset()
 
@@ -142,6 +155,9 @@ class DeviceList:
         self.selected &= self.rows.keys()
         self.stamp += 1
         self.epoch += 1
+        self._texts.clear()
+        self._by_name = list(self.rows)
+        self._keys = self._all_keys()
         self._resort()
         return Change(frozenset(), moved=True)
 
@@ -149,13 +165,18 @@ class DeviceList:
         """Take in rows that changed. The cursor leaves a device only when the filter no longer shows it."""
         moved = resort = False
         self.stamp += 1
+        key = SORTS[self.sort]
         for row in rows:
             identity = row.device.id
             known = self.rows.get(identity)
             self.rows[identity] = row
-            if known is None or self._key(row) != self._keys[identity]:
+            self._texts.pop(identity, None)
+            if known is None:
+                self._by_name.append(identity)
+            if known is None or known.by_name != row.by_name or key(row) != self._keys[identity]:
+                self._keys[identity] = key(row)
                 resort = True
-            if (identity in self.position) is not self.filter.matches(row.texts):
+            if (identity in self.position) is not self._matches(identity):
                 moved = True
         if resort:
             self._resort()
@@ -170,9 +191,11 @@ class DeviceList:
             return False
         for identity in gone:
             del self._keys[identity]
+            self._texts.pop(identity, None)
         self.selected -= gone
         self._before_range -= gone
         self.stamp += 1
+        self._by_name = [identity for identity in self._by_name if identity not in gone]
         self._order = [identity for identity in self._order if identity not in gone]
         self._refilter(self._order)
         return True
@@ -192,6 +215,7 @@ class DeviceList:
     def set_sort(self, column: str, *, reverse: bool = False) -> None:
         """Order by a column; names settle what is equal."""
         self.sort, self.reverse = column, reverse
+        self._keys = self._all_keys()
         self._resort()
 
     # selection
@@ -264,23 +288,33 @@ class DeviceList:
 
     # order
 
-    def _key(self, row: Row) -> Any:
-        return (natural(row.device.name), SORTS[self.sort](row))
+    def _all_keys(self) -> dict[int, Any]:
+        key = SORTS[self.sort]
+        return {identity: key(row) for identity, row in self.rows.items()}
 
     def _resort(self) -> None:
-        self._keys = {identity: self._key(row) for identity, row in self.rows.items()}
-        by_name = sorted(self.rows, key=lambda identity: self._keys[identity][0])
-        present = [identity for identity in by_name if self._keys[identity][1] is not None]
-        absent = [identity for identity in by_name if self._keys[identity][1] is None]
-        present.sort(key=lambda identity: self._keys[identity][1], reverse=self.reverse)
+        # In place: a list in which little has changed is sorted in little time.
+        self._by_name.sort(key=lambda identity: self.rows[identity].by_name)
+        keys = self._keys
+        present = [identity for identity in self._by_name if keys[identity] is not None]
+        absent = [identity for identity in self._by_name if keys[identity] is None]
+        if self.sort != "name" or self.reverse:
+            present.sort(key=keys.__getitem__, reverse=self.reverse)
         self._order = present + absent
         self._refilter(self._order)
+
+    def _matches(self, identity: int) -> bool:
+        if not self.filter.terms:
+            return True
+        texts = self._texts.get(identity)
+        if texts is None:
+            texts = self._texts[identity] = self.rows[identity].texts()
+        return self.filter.matches(texts)
 
     def _refilter(self, candidates: Sequence[int]) -> None:
         index = self.index
         if self.filter.terms:
-            matches = self.filter.matches
-            self.view = [identity for identity in candidates if matches(self.rows[identity].texts)]
+            self.view = [identity for identity in candidates if self._matches(identity)]
         else:
             self.view = list(self._order)
         self.position = {identity: place for place, identity in enumerate(self.view)}

@@ -60,6 +60,8 @@ class Site:
     folder: Path = field(default_factory=Path.cwd)
     """Where the operator looked for files last."""
     loaded: bool = False
+    complete: bool = True
+    """False while the devices are only the first of many, and the others are being read."""
 
     @property
     def name(self) -> str:

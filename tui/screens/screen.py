@@ -15,6 +15,7 @@ from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, ON_DEVICES, Comm
 from tui.console import Console
 from tui.model.devices import Change
 from tui.widgets.bottom_lines import KeyLine, MessageLine
+from tui.widgets.table import LineTable
 from tui.widgets.top_line import TopLine
 
 R = TypeVar("R")
@@ -53,6 +54,8 @@ class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
     def on_mount(self) -> None:
         """Follow the store."""
         self.app.store_changed.subscribe(self, self.store_changed)
+        for table in self.query(LineTable):
+            table.when_moved = self.refresh_keys
         self.refresh_keys()
 
     def body(self) -> Sequence[Widget]:

@@ -38,7 +38,9 @@ class DeviceCounts(Counts):
         devices = self.app.site.devices
         shown, total = len(devices.view), len(devices)
         line: list[Piece] = []
-        if total:
+        if self.app.site.summary and not self.app.site.complete:
+            line.append((f"{total:,} of {self.app.site.summary.devices:,} read", Token.WARNING))
+        elif total:
             text = f"{shown:,} of {total:,}" if devices.filter.terms else plural(total, "device")
             line.append((text, Token.MUTED))
         if devices.ranging:

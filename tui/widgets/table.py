@@ -6,7 +6,7 @@ leaves what is visible, the list re-centres on it instead of scrolling line by l
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
 from textual import getters
@@ -53,6 +53,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._places: tuple[Place, ...] = ()
         self._cursor = 0
         self.head: TableHead | None = None
+        self.when_moved: Callable[[], None] = lambda: None
+        """What else looks different when the cursor moves: called before the repaint, so that it is one."""
 
     # what a subclass brings
 
@@ -117,6 +119,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             return
         old = self.cursor
         self.place_cursor(max(0, min(index, self.count - 1)))
+        self.when_moved()
         if not self.keep_in_view():
             y = self.scroll_offset.y
             for row in {old, self.cursor}:
