@@ -106,6 +106,8 @@ def _urls_as_json(port: PortFound) -> list[dict[str, str]]:
 async def _try_port(path: str, worker: SocketClient, session: Session) -> Exit:
     """Until something answers; nothing is kept open."""
     (port,) = await worker.call(FindPorts(path=path))
+    if port.port:
+        raise FieldhandError(Kind.INVALID, what="port", value=path, reason=f"it is there already as {port.port!r}")
     tried = []
     for each in _urls_as_json(port):
         try:
