@@ -107,12 +107,15 @@ class SocketClient:
         return await cls._greet(streams)
 
     @classmethod
-    async def connect_or_start(cls, directory: StateDirectory) -> SocketClient:
-        """Connect to the worker, starting one if none runs; raises NO_WORKER with the reason when that fails."""
+    async def connect_or_start(cls, directory: StateDirectory, *, ends_with: int | None = None) -> SocketClient:
+        """Connect to the worker, starting one if none runs; raises NO_WORKER with the reason when that fails.
+
+        A worker that is started here outlives this process, and ends with the process `ends_with` if there is one.
+        """
         streams = await _open(directory)
         if streams is None:
             directory.create()
-            process = await asyncio.to_thread(_spawn, directory)
+            process = await asyncio.to_thread(_spawn, directory, ends_with)
             streams = await _wait_for(directory, process)
         return await cls._greet(streams)
 
@@ -235,14 +238,15 @@ async def _wait_for(
         await asyncio.sleep(START_POLL_SECONDS)
 
 
-def _spawn(directory: StateDirectory) -> subprocess.Popen[bytes]:
+def _spawn(directory: StateDirectory, ends_with: int | None) -> subprocess.Popen[bytes]:
     """Start a worker that outlives this process and its terminal."""
+    bound = [] if ends_with is None else ["--ends-with", str(ends_with)]
     try:
         if directory.log.exists() and directory.log.stat().st_size > LOG_BYTES:
             directory.log.replace(directory.log.with_suffix(".old"))
         with directory.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "core.engine", str(directory.path)],
+                [sys.executable, "-m", "core.engine", str(directory.path), *bound],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

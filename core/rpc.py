@@ -137,6 +137,39 @@ class AddPort(Request[Port]):
     name: str
 
 
+class PortFound(BaseModel):
+    """A place on the worker's machine where a port may be, as the drivers see it (`drivers.base.Candidate`).
+
+    `urls` are what it can be tried as, for people and as port URLs. `port` is the site's port there, "" for none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    device: str
+    what: str
+    holder: str
+    port: str
+    urls: tuple[tuple[str, str], ...]
+
+
+class FindPorts(Request[tuple[PortFound, ...]]):
+    """Where ports may be on the worker's machine; opens nothing. `path`: only this one, whether it is found or not."""
+
+    method = "port.find"
+    changes = False
+    outlives_client = False
+    path: str = ""
+
+
+class TryPort(Request[str]):
+    """Open a port, prove that it is an interface of its protocol, and close it again; the result is what answers."""
+
+    method = "port.try"
+    outlives_client = False
+    url: str
+
+
 class RemovePort(Request[None]):
     """Forget a port that has no devices."""
 

@@ -156,6 +156,20 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """Where a port may be, found without opening it.
+
+    `path` is the most lasting name it has, `device` what that stands for now. `what` is what is behind it and
+    `holder` the program that has it, both in words; "" where nobody knows, or nobody has it.
+    """
+
+    path: str
+    device: str
+    what: str
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A device as a driver needs to know it.
 
@@ -274,6 +288,16 @@ class Driver(ABC):
         """The port URL in its one written form; raises INVALID. Does not touch the port."""
 
     @classmethod
+    def candidates(cls) -> tuple[Candidate, ...]:
+        """Where on this machine a port of this protocol may be. Opens nothing, and blocks: for a thread of its own."""
+        return ()
+
+    @classmethod
+    def urls(cls, path: str) -> tuple[tuple[str, str], ...]:
+        """As what the port at a path can be tried: for people, and as a port URL; the likeliest first."""
+        return ()
+
+    @classmethod
     @abstractmethod
     def seconds_per_device(cls, capability: Capability) -> float:
         """How long one device takes on a busy port, for estimates."""
@@ -317,6 +341,10 @@ class Driver(ABC):
     @abstractmethod
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port and prove that it is an interface of this protocol; raises PortError."""
+
+    def proof(self) -> str:
+        """What opening the port has proved, in a few words."""
+        return f"a {self.protocol} interface answers"
 
     @abstractmethod
     async def close(self) -> None:

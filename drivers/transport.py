@@ -15,7 +15,6 @@ import stat
 import termios
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import serial
@@ -23,6 +22,7 @@ import serial_asyncio
 
 from core.errors import Kind
 from drivers.base import PortError
+from drivers.serial_ports import OTHER_PROGRAM, holders
 
 OUTPUT_LIMIT: Final = 16 * 1024
 """Bytes that may wait for the port to take them. The links above send a frame at a time (at most 2.6 kB
@@ -268,47 +268,5 @@ def _loss_in_words(error: Exception) -> str:
 
 
 def _holder(path: str) -> str:
-    """Who holds the port, as people would look for it: `process 1234 (minicom)`."""
     target = os.path.realpath(path)
-    locked_by = _lock_owners(target)
-    users = _users(target)
-    for pid in [*(pid for pid in locked_by if pid in users), *(u for u in users if u not in locked_by), *locked_by]:
-        if pid == os.getpid():
-            return "this program already"
-        return f"process {pid} ({_program(pid)})"
-    return "another process"
-
-
-def _lock_owners(target: str) -> list[int]:
-    """Processes with a flock on the file, from /proc/locks (`1: FLOCK ADVISORY WRITE pid major:minor:inode …`)."""
-    try:
-        inode = os.stat(target).st_ino  # noqa: PTH116
-        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return []
-    owners = []
-    for line in lines:
-        words = line.split()
-        if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode) and words[4].isdigit():
-            owners.append(int(words[4]))
-    return owners
-
-
-def _users(target: str) -> list[int]:
-    """Processes that have the file open, as far as we may look."""
-    users = []
-    for directory in Path("/proc").iterdir():
-        if not directory.name.isdigit():
-            continue
-        with suppress(OSError), os.scandir(directory / "fd") as entries:  # gone already, or not ours to look into
-            if any(os.readlink(entry) == target for entry in entries):  # noqa: PTH115
-                users.append(int(directory.name))
-    return users
-
-
-def _program(pid: int) -> str:
-    try:
-        text = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return "unknown"
-    return "".join(c for c in text if c.isprintable()) or "unknown"
+    return holders([target]).get(target, OTHER_PROGRAM)

@@ -21,10 +21,13 @@ from tui.clock import Clock
 from tui.console import READ, Console
 from tui.feed import Feed, Reconnect
 from tui.flows.jobs import tell_outcome
+from tui.flows.practice import resume
+from tui.flows.virtual_field import VirtualField
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
 from tui.screens.dialog import Dialog
+from tui.screens.first import FirstScreen
 from tui.screens.job import JobScreen
 from tui.screens.main import MainScreen
 from tui.screens.pages import HelpPage, MessagesPage
@@ -34,20 +37,16 @@ from tui.theme import THEME, Appearance
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
-<<<<<<< HEAD
 LONGEST_TYPING_SECONDS = 0.5
 """A field takes in its keys at once; one that does not, because it is just going away, must not hold up the console."""
-FREEZE_FROM = 2_000
-"""Devices from which on the garbage collector is told not to look at them again and again."""
-=======
->>>>>>> tours
 
 
 class FieldhandApp(Console):
     """One operator's console on an engine and its store.
 
     `reconnect` makes another client when the engine was gone; `title` stands in the top line instead
-    of the site's name; the other parameters are for tests.
+    of the site's name. With `field`, the virtual field of the site, a site without a port is met by the first-run
+    screen. The other parameters are for tests.
     """
 
     CSS_PATH = "console.tcss"
@@ -61,6 +60,7 @@ class FieldhandApp(Console):
         *,
         title: str | None = None,
         reconnect: Reconnect | None = None,
+        field: VirtualField | None = None,
         clock: Clock | None = None,
         appearance: Appearance | None = None,
     ) -> None:
@@ -73,6 +73,8 @@ class FieldhandApp(Console):
         self.animation_level = "none"
         self.clock = clock or Clock()
         self.client = client
+        self.field = field or VirtualField(store.parent / "field")
+        self._welcomes = field is not None
         self.reader = None
         self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
         self.feed = Feed(client, store, self.post_message, self.clock, reconnect)
@@ -134,11 +136,21 @@ class FieldhandApp(Console):
         if not site.loaded:
             site.loaded = True
             change = Change(frozenset(), moved=True)
+            self._welcome()
         site.complete = message.complete
         for uid in {row.device.uid for row in message.rows} & site.pins.keys():
             del site.pins[uid]
         self.store_changed.publish(change)
         self._tell_ended()
+
+    def _welcome(self) -> None:
+        """A site without a port begins with finding one; a virtual field that it has is started again."""
+        if not self._welcomes or self.client.greeting.role != "operator":
+            return
+        if any(self.field.serves(port) for port in self.site.ports):
+            self.begin(resume(self))
+        elif not self.site.ports:
+            self.push_screen(FirstScreen())
 
     @on(LinkUp)
     def _link_up(self) -> None:

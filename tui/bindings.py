@@ -30,6 +30,7 @@ class Place(StrEnum):
     HISTORY = "History"
     LOAD = "Load Image"
     REPLACE = "Replace"
+    FIRST = "First run"
     TEXT = "Text"
 
 
@@ -193,6 +194,13 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("wink('new')", ("ctrl+n",), "wink at the new unit", "wink at new"),
         Command("wink('old')", ("ctrl+o",), "wink at the old device", "wink at old"),
     ),
+    Place.FIRST: (
+        Command("try", ("enter",), "try what answers on the port, and add it", "try"),
+        Command("virtual", ("v",), "practise on a virtual field, without hardware", "virtual field"),
+        Command("other", ("n",), "type the path or the URL of another port", "another port"),
+        Command("look", ("r",), "look again which ports there are", "look again"),
+        Command("back", ("s",), "to the Devices view, without a port", "skip"),
+    ),
     Place.TEXT: (),
 }
 
@@ -217,7 +225,7 @@ QUIT: Final = Command("app.quit", ("q",), "quit; jobs go on")
 INTERRUPT: Final = Command("app.quit", ("ctrl+c",), "quit; jobs go on")
 
 
-ON_TOP: Final = frozenset({Place.JOB, Place.DEVICE, Place.HISTORY, Place.LOAD, Place.REPLACE, Place.TEXT})
+ON_TOP: Final = frozenset({Place.JOB, Place.DEVICE, Place.HISTORY, Place.LOAD, Place.REPLACE, Place.FIRST, Place.TEXT})
 """Screens that lie on the views and are closed to go back."""
 
 

@@ -14,6 +14,7 @@ from core.client import EngineClient
 from core.errors import FieldhandError, Kind
 from core.rpc import Measured, PinPressed, Request, Searching
 from tui.clock import Clock
+from tui.flows.virtual_field import VirtualField
 from tui.model.devices import Change
 from tui.model.site import Said, Site
 from tui.theme import Appearance
@@ -32,6 +33,8 @@ class Console(App[None], inherit_bindings=False):
     clock: Clock
     site: Site
     client: EngineClient
+    field: VirtualField
+    """What to practise on without hardware; it does not run unless it was asked for."""
     reader: aiosqlite.Connection | None
     """The connection for reads; None as long as the store cannot be opened."""
     store_changed: Signal[Change]

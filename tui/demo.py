@@ -7,25 +7,20 @@ building, and tested.
 
 from __future__ import annotations
 
-import asyncio
-import json
+import os
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tui.start
-from core import licensing
 from core.client import SocketClient
-from core.errors import Exit, FieldhandError, Kind
+from core.errors import Exit
 from core.paths import StateDirectory
 from core.rpc import (
     AddDevice,
     AddGroup,
-    AddLicense,
     AddPort,
     Adopt,
     AssignGroup,
@@ -35,39 +30,40 @@ from core.rpc import (
     Selection,
     StartJob,
     StopWorker,
-    TrustKey,
 )
+from tui.flows.practice import license_seats
+from tui.flows.virtual_field import DEVICES, VirtualField
 
-DEVICES: Final = 48
-SEATS: Final = 46
+SEATS: Final = DEVICES - 2
 """Fewer than devices, so that one sees what that means."""
-SEED: Final = 7
 GROUPS: Final = {"AHU": "air", "VAV": "offices", "Boiler": "plant", "Pump": "plant", "Exhaust": "roof"}
 """By the first word of a device's name."""
 OTHER_GROUP: Final = "building"
 
 
 async def demo() -> Exit:
-    """Run it until the operator leaves; nothing stays behind."""
+    """Run it until the operator leaves; nothing stays behind. Worker and field end even when this process is killed."""
     with tempfile.TemporaryDirectory(prefix="fieldhand-demo-") as folder:
         directory = StateDirectory(Path(folder))
-        async with _field(directory.path / "field") as field:
+        field = VirtualField(directory.path / "field")
+        try:
             _say("starting a worker and a virtual field")
-            client = await SocketClient.connect_or_start(directory)
+            url = await field.start()
+            client = await SocketClient.connect_or_start(directory, ends_with=os.getpid())
             try:
-                await _set_up(client, field)
+                await _set_up(client, field, url)
                 await client.close()
-                return await tui.start.console(directory)
+                return await tui.start.console(directory, field=field, ends_with=os.getpid())
             finally:
                 await _stop_worker(directory)
+        finally:
+            await field.close()
 
 
-async def _set_up(client: SocketClient, field: _Field) -> None:
-    private, public = licensing.generate_key()
+async def _set_up(client: SocketClient, field: VirtualField, url: str) -> None:
     await client.call(EditSite(name="demo", domain=None))
-    await client.call(TrustKey(key=public))
-    await client.call(AddLicense(text=licensing.issue(private, SEATS, site="demo")))
-    port = await client.call(AddPort(url=field.url, name="FT-1"))
+    await license_seats(client, SEATS, site="demo")
+    port = await client.call(AddPort(url=url, name="FT-1"))
     _say("searching for devices")
     found = await client.call(Discover(port=port.name))
     adopted = await client.call(Adopt(port=port.name, devices=found))
@@ -85,7 +81,7 @@ async def _set_up(client: SocketClient, field: _Field) -> None:
         await client.call(AssignGroup(devices=tuple(devices), group=group))
 
 
-async def _silent(field: _Field, found: tuple[FoundDevice, ...]) -> list[tuple[str, str]]:
+async def _silent(field: VirtualField, found: tuple[FoundDevice, ...]) -> list[tuple[str, str]]:
     """Name and UID of the devices that no search finds: switched off, or configured in a network of others."""
     known = {device.found.uid for device in found}
     names = {device.name for device in found}
@@ -97,47 +93,6 @@ async def _silent(field: _Field, found: tuple[FoundDevice, ...]) -> list[tuple[s
             names.add(name)
             silent.append((name, device["uid"]))
     return silent
-
-
-class _Field:
-    """The virtual field's process, spoken to as anybody could: lines in, lines of JSON out."""
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self.url = url
-        self._process = process
-
-    async def command(self, line: str) -> Mapping[str, Any]:
-        """One command, one answer."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        return await _read_json(self._process)
-
-
-@asynccontextmanager
-async def _field(directory: Path) -> AsyncIterator[_Field]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "drivers.virtual", "--directory", str(directory), "--lon", str(DEVICES)),
-        *("--seed", str(SEED), "--mix", "--until-eof"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the console
-        limit=16 * 1024 * 1024,
-    )
-    try:
-        yield _Field(process, (await _read_json(process))["url"])
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def _read_json(process: asyncio.subprocess.Process) -> Mapping[str, Any]:
-    assert process.stdout is not None
-    line = await process.stdout.readline()
-    if not line:
-        raise FieldhandError(Kind.INTERNAL, reason="the virtual field ended")
-    answer: Mapping[str, Any] = json.loads(line)
-    return answer
 
 
 async def _stop_worker(directory: StateDirectory) -> None:

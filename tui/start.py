@@ -9,10 +9,16 @@ from core.client import EngineClient, SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
+from tui.flows.virtual_field import VirtualField
 
 
-async def console(directory: StateDirectory) -> Exit:
-    """The console, until the operator leaves; the worker goes on."""
+async def console(
+    directory: StateDirectory, *, field: VirtualField | None = None, ends_with: int | None = None
+) -> Exit:
+    """The console, until the operator leaves; the worker goes on, or ends with the process `ends_with`.
+
+    `field` is the virtual field of the site where it has one already.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise FieldhandError(
             Kind.INVALID,
@@ -20,14 +26,18 @@ async def console(directory: StateDirectory) -> Exit:
             value="standard input",
             reason="the console needs one; see 'fieldhand --help'",
         )
-    client = await SocketClient.connect_or_start(directory)
+    client = await SocketClient.connect_or_start(directory, ends_with=ends_with)
+    field = field or VirtualField(directory.path / "field")
 
     async def reconnect() -> EngineClient:
         if await asyncio.to_thread(directory.ended_in_order):
             return await SocketClient.connect(directory)
-        return await SocketClient.connect_or_start(directory)
+        return await SocketClient.connect_or_start(directory, ends_with=ends_with)
 
-    app = FieldhandApp(client, directory.store, reconnect=reconnect)
-    await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
-    await app.client.close()
+    app = FieldhandApp(client, directory.store, reconnect=reconnect, field=field)
+    try:
+        await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
+        await app.client.close()
+    finally:
+        await field.close()
     return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED

@@ -208,7 +208,17 @@ class Engine:
         async with self._changing_ports:
             return await self._open_port(name, url)
 
-    async def _open_port(self, name: str, url: str) -> Port:
+    async def try_port(self, url: str) -> str:
+        """Open a port, prove it, and let go of it; what answers, in words."""
+        async with self._changing_ports:
+            _, _, opened = await self._prove(url)
+            try:
+                return opened.proof()
+            finally:
+                await opened.close()
+
+    async def _prove(self, url: str) -> tuple[type[Driver], str, Driver]:
+        """Its driver, its URL in the one written form, and the driver at work; no port of the site's."""
         kind = registry.driver_of_url(url)
         canonical = kind.check_url(url)
         for known in self.ports.values():
@@ -219,7 +229,10 @@ class Engine:
                     value=url,
                     reason=f"it is there already as {known.keeper.port.name!r}",
                 )
-        opened = await kind.open(canonical, self._settings(kind.protocol))
+        return kind, canonical, await kind.open(canonical, self._settings(kind.protocol))
+
+    async def _open_port(self, name: str, url: str) -> Port:
+        kind, canonical, opened = await self._prove(url)
         try:
             port = await self.writer.run(lambda tx: inventory.add_port(tx, name, canonical, kind.protocol))
         except BaseException:

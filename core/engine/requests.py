@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from core import addressing, licensing, lifecycle, planning, rpc, text
 from core.actions import BY_NAME, Action, AddressUse
 from core.engine import registry
+from core.engine.candidates import ports_found
 from core.engine.found import described
 from core.engine.importing import Import
 from core.errors import FieldhandError, Kind
@@ -233,6 +234,15 @@ async def _add_port(engine: Engine, request: rpc.AddPort, caller: Caller) -> Por
         reason = f"the site is said to have no {protocol}: 'fieldhand site --without' changes that"
         raise FieldhandError(Kind.NOT_ALLOWED, reason=reason)
     return await engine.open_port(text.name("port", request.name), request.url)
+
+
+async def _find_ports(engine: Engine, request: rpc.FindPorts, caller: Caller) -> tuple[rpc.PortFound, ...]:
+    site, ports = await engine.read(views.site), await engine.read(views.ports)
+    return await ports_found(site, ports, request.path)
+
+
+async def _try_port(engine: Engine, request: rpc.TryPort, caller: Caller) -> str:
+    return await engine.try_port(request.url)
 
 
 async def _remove_port(engine: Engine, request: rpc.RemovePort, caller: Caller) -> None:
@@ -468,6 +478,8 @@ HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
     rpc.CancelJob: _cancel_job,
     rpc.RetryJob: _retry_job,
     rpc.AddPort: _add_port,
+    rpc.FindPorts: _find_ports,
+    rpc.TryPort: _try_port,
     rpc.RemovePort: _remove_port,
     rpc.PauseMonitoring: _pause_monitoring,
     rpc.ReadMonitoring: _read_monitoring,

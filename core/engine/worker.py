@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from core.engine.engine import Engine
@@ -18,11 +18,14 @@ from core.paths import StateDirectory
 logger = logging.getLogger(__name__)
 
 
-def run(directory: StateDirectory) -> None:
-    """Work until told to stop; raises SECOND_WORKER, NEWER_DATABASE or whatever keeps the engine from going on."""
+def run(directory: StateDirectory, ends_with: int | None = None) -> None:
+    """Work until told to stop; raises SECOND_WORKER, NEWER_DATABASE or whatever keeps the engine from going on.
+
+    `ends_with` is the id of a process whose end, however it comes, is a word to stop too.
+    """
     directory.create()
     with _alone(directory):
-        asyncio.run(_work(directory))
+        asyncio.run(_work(directory, ends_with))
 
 
 @contextmanager
@@ -47,13 +50,33 @@ def _alone(directory: StateDirectory) -> Iterator[None]:
         lock.truncate(0)  # it ended in order: nobody need start another
 
 
-async def _work(directory: StateDirectory) -> None:
+async def _work(directory: StateDirectory, ends_with: int | None) -> None:
     loop = asyncio.get_running_loop()
     async with Engine.run(directory) as engine:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.end)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the terminal it was started from may close
         async with serving(engine, directory):
+            if ends_with is not None:
+                _call_at_end_of(ends_with, engine.end)
             logger.info("worker %d serves %s", os.getpid(), directory.path)
             await engine.ended
     logger.info("worker %d ends", os.getpid())
+
+
+def _call_at_end_of(pid: int, end: Callable[[], None]) -> None:
+    """Call `end` when the process has ended; the kernel tells, whether it was killed or left in order."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:  # it was quicker
+        end()
+        return
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(process)
+        os.close(process)
+        logger.info("process %d has ended", pid)
+        end()
+
+    loop.add_reader(process, ended)

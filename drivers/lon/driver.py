@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 from core.errors import FieldhandError, Kind
 from drivers.base import (
     Address,
+    Candidate,
     Capability,
     Checkpoint,
     Driver,
@@ -67,9 +68,10 @@ from drivers.lon.management import (
     Wink,
 )
 from drivers.lon.packets import ApplicationPdu, Packet, SubnetNode
-from drivers.lon.port import PortUrl
+from drivers.lon.port import FAMILIES, PortUrl
 from drivers.lon.reports import Reports
 from drivers.lon.transactions import WINDOW_MOST, Place, Transactions
+from drivers.serial_ports import serial_ports
 from drivers.transport import open_serial
 
 SUBNETS: Final = range(1, 256)
@@ -221,6 +223,16 @@ class LonDriver(Driver):
         return str(PortUrl.parse(url))
 
     @classmethod
+    def candidates(cls) -> tuple[Candidate, ...]:
+        """The serial ports."""
+        return serial_ports()
+
+    @classmethod
+    def urls(cls, path: str) -> tuple[tuple[str, str], ...]:
+        """Both families of interface."""
+        return tuple((family.words, str(PortUrl(path, name))) for name, family in FAMILIES.items())
+
+    @classmethod
     def seconds_per_device(cls, capability: Capability) -> float:
         """From the number of exchanges; device times overlap, the channel is what they share."""
         return EXCHANGES.get(capability, 1) * EXCHANGE_SECONDS
@@ -254,6 +266,10 @@ class LonDriver(Driver):
             await transport.close()
             raise
         return cls(interface, site)
+
+    def proof(self) -> str:
+        """Which interface it is that answers."""
+        return f"a LON network interface answers, Neuron ID {self._interface.neuron_id.hex().upper()}"
 
     async def close(self) -> None:
         """Let go of the port; whatever is under way ends."""

@@ -37,14 +37,14 @@ class PortUrl:
             raise _invalid(url, "that is a directory: it takes the path of a serial port, such as lon:///dev/ttyACM0")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         interface = options.pop("interface", "u50").lower()
-        if interface not in _INTERFACES:
-            raise _invalid(url, f"interface is {' or '.join(_INTERFACES)}, not {interface!r}")
+        if interface not in FAMILIES:
+            raise _invalid(url, f"interface is {' or '.join(FAMILIES)}, not {interface!r}")
         baud = options.pop("baud", None)
         if baud is not None and not (re.fullmatch(r"[0-9]{1,7}", baud) and int(baud) >= 1200):
             raise _invalid(url, f"baud is a number of bits per second such as 115200, not {baud!r}")
         if options:
             raise _invalid(url, f"there is no option {next(iter(options))!r}, only interface and baud")
-        rate = None if baud is None or int(baud) == _INTERFACES[interface].baud else int(baud)
+        rate = None if baud is None or int(baud) == FAMILIES[interface].baud else int(baud)
         return cls(re.sub("^/+", "/", normpath(path)), interface, rate)
 
     def __str__(self) -> str:
@@ -57,19 +57,22 @@ class PortUrl:
 
     def make_interface(self) -> NetworkInterface:
         """The link that it speaks."""
-        family = _INTERFACES[self.interface]
+        family = FAMILIES[self.interface]
         return family.make(self.baud or family.baud)
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
+class Family:
+    """A family of interfaces: how people know it, the link it speaks, and its baud rate."""
+
+    words: str
     make: type[mip_u50.MipU50] | type[mip_u61.MipU61]
     baud: int
 
 
-_INTERFACES: Final = {
-    "u50": _Family(mip_u50.MipU50, mip_u50.BAUD),
-    "u61": _Family(mip_u61.MipU61, mip_u61.BAUD),
+FAMILIES: Final = {
+    "u50": Family("LON, U50", mip_u50.MipU50, mip_u50.BAUD),
+    "u61": Family("LON, U61", mip_u61.MipU61, mip_u61.BAUD),
 }
 
 

@@ -14,6 +14,7 @@ from core.errors import FieldhandError, Kind
 from drivers.base import (
     Address,
     AddressScope,
+    Candidate,
     Capability,
     Checkpoint,
     Driver,
@@ -50,7 +51,8 @@ from drivers.modbus.frames import (
     WriteCoil,
     WriteRegister,
 )
-from drivers.modbus.port import LINE_NAME, Port
+from drivers.modbus.port import LINE_NAME, Port, usual_urls
+from drivers.serial_ports import serial_ports
 from drivers.transport import open_serial
 
 EXCHANGE_SECONDS: Final = 0.03
@@ -125,6 +127,16 @@ class ModbusDriver(Driver):
         return str(Port.parse(url))
 
     @classmethod
+    def candidates(cls) -> tuple[Candidate, ...]:
+        """The serial ports."""
+        return serial_ports()
+
+    @classmethod
+    def urls(cls, path: str) -> tuple[tuple[str, str], ...]:
+        """The line settings that are met most."""
+        return usual_urls(path)
+
+    @classmethod
     def check_point(cls, text: str) -> str:
         """The name of a datapoint, as its device's type writes it."""
         name = " ".join(text.split())
@@ -163,6 +175,10 @@ class ModbusDriver(Driver):
         bus = Bus(port.line)
         bus.start(await open_serial(port.path, port.line.baud, bus, parity=port.line.parity, stop=port.line.stop))
         return cls(port, bus, known)
+
+    def proof(self) -> str:
+        """Nobody has to answer on a Modbus line."""
+        return "the port takes the settings of the line; a search tells which units answer"
 
     async def close(self) -> None:
         """Let go of the port; whatever is under way ends."""

@@ -21,10 +21,16 @@ EXAMPLE: Final = "modbus:///dev/ttymxc2"
 LINE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,79}")
 """What the part of a UID behind the @ may be."""
 
+LONGEST_GUESS: Final = 20
+"""Characters of the name of a line that is made from the name of a device which cannot be one."""
+
 TIMES: Final = (0.01, 60.0)
 """Seconds that a unit may be waited for, at least and at most."""
 
 STANDARD: Final = Line()
+
+USUAL_LINES: Final = {"19200 8E1": STANDARD, "9600 8N1": Line(baud=9600, parity="N")}
+"""What is met most: what the standard asks for, and what units of many makers come with."""
 
 UNITS: Final = (range(FIRST_UNIT, LAST_UNIT + 1),)
 
@@ -77,6 +83,12 @@ class Port:
         if self.line_name != _line_of(self.path):
             options.append(f"line={self.line_name}")
         return f"modbus://{quote(self.path)}" + (f"?{'&'.join(options)}" if options else "")
+
+
+def usual_urls(path: str) -> tuple[tuple[str, str], ...]:
+    """The port at a path with the line settings that are met most: for people, and as URLs."""
+    name = _line_of(path) or re.sub("[^A-Za-z0-9]", "", basename(path))[:LONGEST_GUESS] or "line"
+    return tuple((f"Modbus, {words}", str(Port(path, name, line))) for words, line in USUAL_LINES.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from core.errors import FieldhandError, Kind
 from drivers.base import (
     Address,
     AddressScope,
+    Candidate,
     Capability,
     Checkpoint,
     Driver,
@@ -81,9 +82,13 @@ class World:
         self.opened: list[FakeDriver] = []
         self.absent: Exception | None = None
         """Why ports cannot be opened just now."""
+        self.refusals: dict[str, Exception] = {}
+        """Why ports of these URLs cannot be opened."""
         self.opening: asyncio.Event | None = None
         """Opening a port hangs until it is set."""
         self.found: list[Found] = []
+        self.candidates: tuple[Candidate, ...] = ()
+        """Where ports may be."""
         self.order: list[str] = []
         """UIDs in the order in which work on them began."""
         self.room = 200
@@ -152,6 +157,14 @@ class FakeDriver(Driver):
         return url.rstrip("/")
 
     @classmethod
+    def candidates(cls) -> tuple[Candidate, ...]:
+        return cls.world.candidates
+
+    @classmethod
+    def urls(cls, path: str) -> tuple[tuple[str, str], ...]:
+        return (("Fake, fast", f"fake://{path}"), ("Fake, slow", f"fake://{path}?slow=1"))
+
+    @classmethod
     def seconds_per_device(cls, capability: Capability) -> float:
         return 2.0
 
@@ -174,8 +187,9 @@ class FakeDriver(Driver):
     async def open(cls, url: str, site: SiteSettings) -> Self:
         if cls.world.opening is not None:
             await cls.world.opening.wait()
-        if cls.world.absent is not None:
-            raise cls.world.absent
+        refusal = cls.world.absent or cls.world.refusals.get(url)
+        if refusal is not None:
+            raise refusal
         driver = cls(url, site)
         cls.world.opened.append(driver)
         return driver

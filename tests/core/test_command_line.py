@@ -14,7 +14,8 @@ from core.engine import jobs
 from core.engine.server import serving
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
-from drivers.base import Found
+from core.rpc import AddPort
+from drivers.base import Candidate, Found, PortError
 from tests.core.conftest import Site
 from tests.core.fake_driver import World, image
 from tui.command_line import _common, _parser
@@ -199,3 +200,39 @@ async def test_cancelling_a_load_says_what_that_leaves_behind(
     assert "can leave 1 device without application" in await shell.text("jobs", "cancel", job)
     fake.let_go()
     await shell.site.end_of(int(job))
+
+
+# ---- finding ports
+
+
+async def test_port_find_lists_where_ports_may_be(shell: Shell) -> None:
+    assert "no serial ports on this machine" in await shell.text("port", "find")
+    shell.site.world.candidates = (
+        Candidate("/dev/serial/by-id/usb-A", "/dev/ttyUSB7", "Maker Thing"),
+        Candidate("/dev/ttyS9", "/dev/ttyS9", "built in", "process 12 (minicom)"),
+    )
+    await shell.site.client.call(AddPort(url="fake:///dev/ttyUSB7", name="FT-1"))
+    text = await shell.text("port", "find")
+    assert "FT-1" in text.splitlines()[1]
+    assert "process 12 (minicom)" in text.splitlines()[2]
+    first, second = await shell.json("port", "find")
+    assert first["urls"][0] == {"as": "Fake, fast", "url": "fake:///dev/serial/by-id/usb-A"}
+    assert (first["port"], second["port"], second["holder"]) == ("FT-1", "", "process 12 (minicom)")
+
+
+async def test_port_find_tries_a_path_until_something_answers(shell: Shell) -> None:
+    refusal = PortError(Kind.NOT_AN_INTERFACE, port="/dev/x", protocol="fake", reason="silence")
+    shell.site.world.refusals = {"fake:///dev/x": refusal}
+    text = await shell.text("port", "find", "--try", "/dev/x")
+    assert "Fake, fast: /dev/x does not answer as a fake interface (silence)" in text
+    assert "Fake, slow: a fake interface answers" in text
+    assert "'fieldhand port add fake:///dev/x?slow=1 --name NAME' adds it" in text
+    said = await shell.json("port", "find", "--try", "/dev/x")
+    assert [one["answers"] for one in said["tried"]] == [False, True]
+    assert shell.site.engine.ports == {}
+
+
+async def test_a_path_where_nothing_answers_fails(shell: Shell) -> None:
+    shell.site.world.absent = PortError(Kind.PORT_ABSENT, port="/dev/x", reason="it is a directory")
+    assert await shell.run("port", "find", "--try", "/dev/x") is Exit.UNAVAILABLE
+    assert shell.said().count("it is a directory") == 2

@@ -31,6 +31,7 @@ from core.rpc import (
     CancelJob,
     Discover,
     EditDevice,
+    FindPorts,
     FoundDevice,
     Greeting,
     IdentifyUnit,
@@ -39,6 +40,7 @@ from core.rpc import (
     MakePlan,
     Measured,
     PauseMonitoring,
+    PortFound,
     ReadEvents,
     ReadMonitoring,
     RemoveGroup,
@@ -51,6 +53,7 @@ from core.rpc import (
     StartJob,
     StoreChanged,
     TrustKey,
+    TryPort,
     WinkUnit,
 )
 from core.store import views
@@ -126,6 +129,10 @@ class FakeEngine:
     )
     calls: list[Request[Any]] = field(default_factory=list)
     found: tuple[FoundDevice, ...] = ()
+    places: tuple[PortFound, ...] = ()
+    """Where ports may be."""
+    silent: set[str] = field(default_factory=set)
+    """The URLs at which nothing answers."""
     errors: dict[type[Request[Any]], FieldhandError] = field(default_factory=dict)
     adjust: Callable[[Plan], Plan] = field(default=lambda plan: plan)
     """What the engine's rules would make of a plan beyond what `core.planning` knows."""
@@ -489,6 +496,14 @@ class FakeEngine:
         await self.add_port(request.name)
         return Port(1, request.name, request.url, "lon", PortState.OPEN, "", 0, 1)
 
+    async def _FindPorts(self, request: FindPorts) -> tuple[PortFound, ...]:
+        return (place(request.path),) if request.path else self.places
+
+    async def _TryPort(self, request: TryPort) -> str:
+        if request.url in self.silent:
+            raise FieldhandError(Kind.NOT_AN_INTERFACE, port="ttyACM0", protocol="lon", reason="no answer")
+        return "a LON network interface answers"
+
     async def _RemovePort(self, request: RemovePort) -> None:
         await self.change("DELETE FROM port WHERE name = ?", values=(request.port,))
 
@@ -531,6 +546,13 @@ class FakeEngine:
                 "UPDATE device SET group_id = (SELECT id FROM device_group WHERE name = ?), rev = :rev WHERE id = ?",
                 values=(request.group, device),
             )
+
+
+def place(path: str, what: str = "", device: str = "", **more: str) -> PortFound:
+    """Where a port may be, and as what it can be tried."""
+    urls = (("LON, U50", f"lon://{path}"), ("LON, U61", f"lon://{path}?interface=u61"))
+    taken = {"holder": "", "port": "", **more}
+    return PortFound(path=path, device=device or path, what=what, urls=urls, **taken)
 
 
 def report(**found: Any) -> ImportReport:

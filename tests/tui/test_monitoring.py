@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import FieldhandError, Kind
 from core.models import Event, EventKind, PortMonitoring
-from core.rpc import AddPort, PauseMonitoring, RemovePort
+from core.rpc import PauseMonitoring, RemovePort
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import NOW, FakeEngine, plant
 from tests.tui.operator import Operator
-from tui.screens.form import FormDialog
 
 
 @pytest.fixture(autouse=True)
@@ -83,25 +81,6 @@ async def test_all_ports_are_paused_when_one_of_them_is_not(engine: FakeEngine, 
         await operator.press("P")
         paused = [(call.port, call.paused) for call in engine.called(PauseMonitoring)]
         assert paused == [("FT-1", True), (None, True), (None, False)]
-
-
-async def test_a_port_is_added_and_what_is_wrong_stands_by_its_field(
-    engine: FakeEngine, open_console: OpenConsole
-) -> None:
-    async with open_console() as operator:
-        await operator.press("6", "n")
-        await operator.type("lon:///dev/ttyACM0")
-        await operator.press("tab")
-        await operator.type("FT-1")
-        engine.errors[AddPort] = FieldhandError(Kind.PORT_BUSY, port="ttyACM0", holder="another program")
-        await operator.press("enter")
-        await shown(operator, "held by another program")
-        assert isinstance(operator.app.screen, FormDialog)
-        del engine.errors[AddPort]
-        await operator.press("enter")
-        assert engine.called(AddPort)[-1] == AddPort(url="lon:///dev/ttyACM0", name="FT-1")
-        await operator.up_to_date()
-        assert "open" in operator.line("FT-1")
 
 
 async def test_only_a_port_without_devices_is_removed_and_only_after_asking(

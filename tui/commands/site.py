@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.models import JobState, Mode, Pausing, Port, PortMonitoring, Seats
-from core.rpc import AddPort, EditSite, ReadMonitoring, RemovePort, StopWorker
+from core.rpc import AddPort, EditSite, FindPorts, PortFound, ReadMonitoring, RemovePort, StopWorker, TryPort
 from core.store import views
+from core.text import printable
 from tui.commands.jobs import job_as_json
 from tui.commands.monitoring import monitoring_as_json
 from tui.commands.parsing import Commands
@@ -26,6 +27,8 @@ def add(commands: Commands) -> None:
     adding = port.add("add", _add_port, "add a port that answers as an interface of its protocol")
     adding.add_argument("url", help="such as lon:///dev/ttyACM0")
     adding.add_argument("--name", required=True)
+    finding = port.add("find", _find_ports, "list where ports may be on this machine, and what answers on one")
+    finding.add_argument("--try", dest="path", metavar="PATH", help="open it as one thing after the other")
     port.add("remove", _remove_port, "forget a port that has no devices").add_argument("port")
 
     site = commands.add("site", _site, "show or change what is said once for the whole site")
@@ -80,6 +83,44 @@ async def _add_port(arguments: argparse.Namespace, session: Session) -> Exit:
         port = await worker.call(AddPort(url=arguments.url, name=arguments.name))
     session.say(f"port {port.name} is {port.state.value}: {port.url}", port_as_json(port))
     return Exit.DONE
+
+
+async def _find_ports(arguments: argparse.Namespace, session: Session) -> Exit:
+    async with session.worker() as worker:
+        if arguments.path is not None:
+            return await _try_port(arguments.path, worker, session)
+        found = await worker.call(FindPorts())
+    rows = [(port.path, port.what, port.port, port.holder) for port in found]
+    empty = "no serial ports on this machine: 'fieldhand port find --try PATH' tries one by its path"
+    session.say(
+        table(rows, ("Path", "What it is", "Port", "Held by"), empty),
+        [port.model_dump(exclude={"urls"}) | {"urls": _urls_as_json(port)} for port in found],
+    )
+    return Exit.DONE
+
+
+def _urls_as_json(port: PortFound) -> list[dict[str, str]]:
+    return [{"as": label, "url": url} for label, url in port.urls]
+
+
+async def _try_port(path: str, worker: SocketClient, session: Session) -> Exit:
+    """Until something answers; nothing is kept open."""
+    (port,) = await worker.call(FindPorts(path=path))
+    if port.port:
+        raise FieldhandError(Kind.INVALID, what="port", value=path, reason=f"it is there already as {port.port!r}")
+    tried = []
+    for each in _urls_as_json(port):
+        try:
+            tried.append(each | {"answers": True, "said": await worker.call(TryPort(url=each["url"]))})
+            break
+        except FieldhandError as refusal:
+            tried.append(each | {"answers": False, "said": str(refusal)})
+    answers = any(one["answers"] for one in tried)
+    lines = [f"{one['as']}: {one['said']}" for one in tried] or [f"no protocol of this site can be on {path}"]
+    if answers:
+        lines.append(f"'fieldhand port add {tried[-1]['url']} --name NAME' adds it")
+    session.say("\n".join(printable(line) for line in lines), {"path": port.path, "tried": tried})
+    return Exit.DONE if answers else Exit.UNAVAILABLE
 
 
 async def _remove_port(arguments: argparse.Namespace, session: Session) -> Exit:

@@ -161,13 +161,23 @@ async def discover(app: Console) -> None:
         if chosen is None:
             return
         port, found = chosen, None
-    ticked = await app.push_screen_wait(DiscoverDialog(port, found))
+    await search(app, port, found)
     for pin in pins:
         app.site.pins.pop(pin.device.found.uid, None)
+
+
+async def search(app: Console, port: str, found: tuple[FoundDevice, ...] | None = None) -> None:
+    """Search a port, unless what was found is known already; adopt what the operator ticks, and say what comes next."""
+    ticked = await app.push_screen_wait(DiscoverDialog(port, found))
     if not ticked:
         return
     new = await app.call(Adopt(port=port, devices=ticked))
-    app.say(f"{plural(len(new), 'device')} adopted from {clean(port)}")
+    seats = app.site.summary.seats if app.site.summary else None
+    adopted = f"{plural(len(new), 'device')} adopted"
+    if seats is not None and not seats.capacity:
+        app.say(f"{adopted}, unlicensed until a license is added: 5 Licenses, n")
+    else:
+        app.say(f"{adopted} from {clean(port)}: Space selects, p provisions")
 
 
 async def acknowledge(app: Console, device: Device) -> None:

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from core.models import Port
-from core.rpc import AddPort, PauseMonitoring, RemovePort
+from core.rpc import AddPort, FindPorts, PauseMonitoring, PortFound, RemovePort
 from tui.console import Console
-from tui.screens.ask import ConfirmDialog
-from tui.screens.form import Entry, FormDialog
+from tui.flows.devices import search
+from tui.flows.practice import practise
+from tui.screens.ask import AskDialog, ConfirmDialog
+from tui.screens.port_finder import PortFinder, Practice, Typed
+from tui.screens.port_trial import Answered, PortTrial
 from tui.text import clean, plural
-from tui.widgets.field import Field
 
 
 async def add_port(app: Console) -> None:
-    """Open a port, and keep it."""
+    """Choose a place, see what answers there, and keep it."""
+    found = await app.call(FindPorts())
+    practice = not any(app.field.serves(port) for port in app.site.ports)
+    match await app.push_screen_wait(PortFinder(found, practice)):
+        case PortFound() as port:
+            await add_found(app, port)
+        case Typed(text) if "://" in text:
+            await _add(app, Answered(text, ""))
+        case Typed(text):
+            (port,) = await app.call(FindPorts(path=text))
+            await add_found(app, port)
+        case Practice():
+            await practise(app)
 
-    async def add(values: Mapping[str, str]) -> None:
-        await app.call(AddPort(url=values["url"], name=values["name"]))
 
-    entries = {
-        "url": Entry("URL", Field(placeholder="lon:///dev/ttyACM0", id="url")),
-        "name": Entry("Name", Field(placeholder="as it is called here: FT-1", id="name")),
-    }
-    url = await app.push_screen_wait(FormDialog("Add a port", "Add 1", entries, add))
-    if url:
-        app.say(f"{clean(url)} is open")
+async def add_found(app: Console, port: PortFound) -> None:
+    """See what answers on a port, keep it, and search it."""
+    answered = await app.push_screen_wait(PortTrial(port))
+    if answered is not None:
+        await _add(app, answered)
+
+
+async def _add(app: Console, answered: Answered) -> None:
+    async def add(name: str) -> None:
+        await app.call(AddPort(url=answered.url, name=name))
+
+    label = f"{answered.said[:1].upper()}{answered.said[1:]}. Its name here" if answered.said else "Its name here"
+    title = f"Add {answered.url}"
+    name = await app.push_screen_wait(AskDialog(title, label, _free_name(app, answered.url), "Add and search it", add))
+    if name:
+        await search(app, name)
+
+
+def _free_name(app: Console, url: str) -> str:
+    """A name for a port that no other has: what it speaks, and a number."""
+    protocol = url.partition("://")[0].upper()
+    taken = {port.name for port in app.site.ports}
+    numbers = range(1, len(taken) + 2)
+    return next(name for number in numbers if (name := f"{protocol}-{number}") not in taken)
 
 
 async def remove_port(app: Console, port: Port) -> None:

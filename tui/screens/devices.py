@@ -159,12 +159,16 @@ class DevicesView(View):
             empty += [(), (("    Esc", key), (" clears the filter   ", text), ("/", key), (" changes it", text))]
         elif not site.ports:
             empty.append((("    No devices, and no port to find them on.", Token.STRONG),))
-            empty += [(), (("    6", key), ("  shows the ports, and adds one", text))]
+            empty += [(), (("    6", key), ("  shows the ports, and ", text), ("n", key), (" there adds one:", text))]
+            empty.append((("       a serial port of this machine, or a virtual field to practise on", text),))
         else:
             empty.append((("    No devices yet.", Token.STRONG),))
             empty += [(), (("    D", key), ("  searches a port for devices and adopts what it finds", text))]
             empty.append((("    A", key), ("  adds a device by hand", text)))
             empty.append((("    Or press the service pin of a device: it is offered here.", text),))
+        if site.summary is not None and not site.summary.seats.capacity and not site.devices.filter.terms:
+            empty += [(), (("    No license yet: devices stay unlicensed until one is added.", Token.WARNING),)]
+            empty.append((("    5", key), ("  shows the licenses, and ", text), ("n", key), (" there adds one", text)))
         self.table.empty = empty
 
     # keys: selection

@@ -205,7 +205,7 @@ class PlanBlock(Block):
 
 
 class PlanKeys(Block):
-    """How to see the devices, and what is skipped."""
+    """How to agree, and to see the devices and what is skipped."""
 
     showing = ""
 
@@ -222,7 +222,7 @@ class PlanKeys(Block):
     def lines(self, width: int) -> Sequence[Line]:
         """One line or two, with air around them."""
         plan = self._plan
-        keys: list[Piece] = []
+        keys: list[Piece] = [] if self._typed else [("y", Token.KEY), ("  agree    ", Token.MUTED)]
         for key, what, count in (("d", "devices", len(plan.devices)), ("s", "skipped", len(plan.skipped))):
             if count:
                 one = {"devices": "show the device", "skipped": "show the one skipped"}[what]

@@ -98,7 +98,7 @@ class PortsView(View):
             (),
             (("    No ports yet.", Token.STRONG),),
             (),
-            (("    n", key), ("  adds one: its URL, such as lon:///dev/ttyACM0, and a name", text)),
+            (("    n", key), ("  adds one: a serial port of this machine, or a virtual field", text)),
         )
         yield TableHead(table)
         yield table
