@@ -17,10 +17,11 @@ from core.client import EngineClient
 from core.models import Job, JobState
 from core.rpc import Measured, PinPressed, ReadMonitoring, Searching
 from core.store import views
+from tui.bindings import CANCEL_START
 from tui.clock import Clock
 from tui.console import READ, Console
 from tui.feed import Feed, Reconnect
-from tui.flows.jobs import tell_outcome
+from tui.flows.jobs import cancel_job, tell_outcome
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
@@ -76,7 +77,6 @@ class FieldhandApp(Console):
         self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")
         self.measured: Signal[Measured] = Signal(self, "measured")
         self.line_changed: Signal[None] = Signal(self, "line changed")
-        self._watched: set[int] = set()
 
     # life
 
@@ -106,6 +106,8 @@ class FieldhandApp(Console):
             if self.site.message is not None:
                 self.site.message = None
                 self.line_changed.publish(None)
+            if event.key in CANCEL_START.keys and not isinstance(self.screen, Dialog) and self._cancel_start():
+                return
             if not isinstance(self.focused, Input) and await self._check_bindings(event.key):
                 return
         await super().on_event(event)
@@ -181,14 +183,22 @@ class FieldhandApp(Console):
 
     def watch_job(self, job: int) -> None:
         """Say how this job ends, when it does."""
-        self._watched.add(job)
+        self.site.started.add(job)
         self._tell_ended()
 
     def _tell_ended(self) -> None:
         for job in self.site.jobs:
-            if job.id in self._watched and job.state is not JobState.RUNNING:
-                self._watched.discard(job.id)
+            if job.id in self.site.started and job.state is not JobState.RUNNING:
+                self.site.started.discard(job.id)
                 self.run_worker(self.guard(tell_outcome(self, job)), group="outcome")
+
+    def _cancel_start(self) -> bool:
+        """Cancel the job that was started here and has not begun; whether there is one."""
+        job = self.site.waiting(self.clock.now())
+        if job is None or job.id not in self.site.started:
+            return False
+        self.run_worker(self.guard(cancel_job(self, job)), group="cancel start", exclusive=True)
+        return True
 
     # keys that work everywhere
 

@@ -212,6 +212,8 @@ EVERYWHERE: Final = (
     Command("app.messages", ("exclamation_mark",), "what was said so far"),
     Command("app.help", ("question_mark",), "this page", "help"),
 )
+CANCEL_START: Final = Command("cancel_start", ("escape",), "before anything else: cancel a job that has not begun")
+"""Not bound: the app looks for it before the bindings, and only while there is such a job."""
 BACK: Final = Command("back", ("escape", "q", "left", "h"), "back", "back")
 QUIT: Final = Command("app.quit", ("q",), "quit; jobs go on")
 INTERRUPT: Final = Command("app.quit", ("ctrl+c",), "quit; jobs go on")
@@ -236,5 +238,5 @@ def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
         chapters.append(("Actions", ON_DEVICES))
     chapters.append(("Lists", MOVES))
     on_top = place in ON_TOP
-    chapters.append(("Everywhere", (*((BACK,) if on_top else (*VIEWS, QUIT)), *EVERYWHERE, INTERRUPT)))
+    chapters.append(("Everywhere", (*((BACK,) if on_top else (*VIEWS, QUIT)), *EVERYWHERE, CANCEL_START, INTERRUPT)))
     return chapters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 from textual.app import App
@@ -23,6 +23,8 @@ FLOW = "flow"
 """The worker group of what an operator started: at most one at a time."""
 READ = "read"
 """The worker group of screens that read the store for themselves."""
+GRACE_SECONDS: Final = 3.0
+"""How long a job waits before anything is sent: time to see what was started, and to press Esc."""
 
 
 class Console(App[None], inherit_bindings=False):

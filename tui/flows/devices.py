@@ -11,7 +11,7 @@ from core.interchange import export_text
 from core.models import Device
 from core.rpc import Acknowledge, AddDevice, Adopt, AssignGroup, EditDevice, FoundDevice, ImportDevices, ImportReport
 from tui import files
-from tui.console import Console
+from tui.console import GRACE_SECONDS, Console
 from tui.flows.saving import save_text
 from tui.screens.discover import DiscoverDialog
 from tui.screens.file_picker import FileDialog
@@ -138,7 +138,7 @@ async def import_devices(app: Console) -> None:
     if choice is None:
         return
     provision = choice is ImportChoice.PROVISION
-    done = await app.call(ImportDevices(text=text, port=port, provision=provision))
+    done = await app.call(ImportDevices(text=text, port=port, provision=provision, grace=GRACE_SECONDS))
     app.say(f"{plural(len(done.added), 'device')} imported from {clean(path.name)}")
     if done.job is not None:
         app.watch_job(done.job)

@@ -22,7 +22,7 @@ from tui.screens.screen import Keys, PushedScreen, keys_of, labelled
 from tui.text import age, clean, cut_middle, duration, exact
 from tui.theme import JOB_TOKENS, TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece, spread
-from tui.widgets.bottom_lines import BAR_WIDTH, MessageLine, bar
+from tui.widgets.bottom_lines import BAR_WIDTH, MessageLine, bar, job_state
 from tui.widgets.list_table import ListTable
 from tui.widgets.table import LineTable, TableHead
 
@@ -102,7 +102,7 @@ class JobHead(Block):
         left = seconds_left(job, now)
         if left is not None:
             counts.append((f"  {duration(left)} left", Token.MUTED))
-        state = "stopping" if job.cancelling and not job.finished_at else job.state.value
+        state = job_state(job, now)
         shown: Line = (("failures only ", Token.WARNING),) if self.failures else ()
         return [
             spread([(title, Token.STRONG), (f"  {state}", JOB_TOKENS[job.state])], [(by + " ", Token.MUTED)], width),
