@@ -22,6 +22,7 @@ from tui.clock import Clock
 from tui.console import READ, Console
 from tui.feed import Feed, Reconnect
 from tui.flows.jobs import cancel_job, tell_outcome
+from tui.flows.undo import undo
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
@@ -214,6 +215,10 @@ class FieldhandApp(Console):
             self.say("no job yet")
         elif not self._is_on_top(jobs[0]):
             self.push_screen(JobScreen(jobs[0]))
+
+    def action_undo(self) -> None:
+        """Take the last local edit back."""
+        self.begin(undo(self))
 
     def action_messages(self) -> None:
         """What was said."""

@@ -58,6 +58,7 @@ _NAMES: Final = {
     "slash": "/",
     "asterisk": "*",
     "exclamation_mark": "!",
+    "colon": ":",
     "escape": "Esc",
     "enter": "Enter",
     "space": "Space",
@@ -102,11 +103,11 @@ EDIT: Final = Command("edit", ("E",), "change what is known of the device", titl
 HISTORY: Final = Command("history", ("H",), "who did what to it, and what came of it", title="History")
 WINK_ON: Final = Command("wink_on", ("W",), "wink every two seconds until the next key", title="Wink On and On")
 TEST_OFTEN: Final = Command("test_often", ("T",), "test as often as you say, and count", title="Test Many Times")
-PALETTE: Final = Command("palette", ("a", "ctrl+p"), "everything that can be done here")
+PALETTE: Final = Command("palette", ("a", "ctrl+p", "colon"), "everything that can be done here")
 
 COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.DEVICES: (
-        Command("palette", ("a", "enter", "ctrl+p"), "actions on the selection, or the device", "actions"),
+        Command("palette", ("a", "enter", "ctrl+p", "colon"), "actions on the selection, or the device", "actions"),
         Command("mark", ("space",), "select the device, or no longer", "select"),
         *ON_DEVICES,
         Command("range", ("v",), "select a range: begin, move, end"),
@@ -115,10 +116,12 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("all", ("asterisk",), "select all that the filter shows"),
         Command("invert", ("I",), "invert the selection of what is shown"),
         Command("unselect", ("u",), "select none"),
+        Command("reselect", ("V",), "select again what was selected before", title="Select Again"),
         Command("filter", ("slash",), 'filter: words, field:value, !not, a,b, "exactly"', "filter"),
         Command("step_back", ("escape",), "clear the filter, then the selection"),
         Command("sort", ("s",), "sort by the next column"),
         Command("reverse", ("S",), "sort the other way round"),
+        Command("order", ("C",), "sort by any column, then by the one sorted by so far", title="Sort"),
         Command("details", ("i", "l", "right"), "everything about the device", "details", "Details"),
         Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group"),
         Command("discover", ("D",), "search a port for devices", "discover", "Discover"),
@@ -132,7 +135,7 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     ),
     Place.GROUPS: (
         Command("members", ("enter", "right", "l"), "its devices", "members"),
-        Command("palette", ("a", "ctrl+p"), "actions on all devices of the group", "actions"),
+        Command("palette", ("a", "ctrl+p", "colon"), "actions on all devices of the group", "actions"),
         *ON_DEVICES,
         TEST_OFTEN,
         Command("new", ("n",), "make a group", "new", "New Group"),
@@ -208,6 +211,7 @@ VIEWS: Final = (
 )
 
 EVERYWHERE: Final = (
+    Command("app.undo", ("z",), "undo the last edit: name, group or form", title="Undo"),
     Command("app.job", ("J",), "the job that runs"),
     Command("app.messages", ("exclamation_mark",), "what was said so far"),
     Command("app.help", ("question_mark",), "this page", "help"),

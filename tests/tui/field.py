@@ -466,6 +466,12 @@ class FakeEngine:
                     f"UPDATE device SET {column} = ?, rev = :rev WHERE id = {request.device}", values=(value,)
                 )
 
+        if request.points is not None:
+            await self.change(
+                f"UPDATE device SET points = ?, rev = :rev WHERE id = {request.device}",
+                values=(json.dumps(request.points),),
+            )
+
     async def _IdentifyUnit(self, request: IdentifyUnit) -> FoundDevice:
         if request.uid not in self.units:
             raise FieldhandError(Kind.NO_REPLY, step="query status", attempts=4)

@@ -14,6 +14,7 @@ from core.models import Device, Group, Job, JobState, Port, Summary
 from core.rpc import Measured, PinPressed
 from drivers.base import Capability
 from tui.model.devices import DeviceList
+from tui.model.edits import MOST_EDITS, Edit
 
 MOST_SAID = 200
 """How many messages are kept to be read again."""
@@ -59,6 +60,8 @@ class Site:
     """The monitoring of the ports as it was measured last; None before."""
     started: set[int] = field(default_factory=set)
     """Jobs that were started here and whose end has not been told."""
+    edits: deque[Edit] = field(default_factory=lambda: deque(maxlen=MOST_EDITS))
+    """What can be undone, the last thing done last."""
     folder: Path = field(default_factory=Path.cwd)
     """Where the operator looked for files last."""
     loaded: bool = False
