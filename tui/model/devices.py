@@ -101,6 +101,8 @@ class DeviceList:
         self.filter: Filter = NOTHING
         self.sort = "name"
         self.reverse = False
+        self.then: str | None = None
+        """The column that settles what is equal, before the names do."""
         self.cursor: int | None = None
         self.stamp = 0
         """Another one whenever a row or the selection has changed."""
@@ -111,6 +113,7 @@ class DeviceList:
         self._keys: dict[int, Any] = {}
         self._anchor: int | None = None
         self._before_range: frozenset[int] = frozenset()
+        self._before_clear: frozenset[int] = frozenset()
 
     # rows
 
@@ -189,9 +192,9 @@ class DeviceList:
             self.cursor = home
         self._home = home
 
-    def set_sort(self, column: str, *, reverse: bool = False) -> None:
-        """Order by a column; names settle what is equal."""
-        self.sort, self.reverse = column, reverse
+    def set_sort(self, column: str, *, reverse: bool = False, then: str | None = None) -> None:
+        """Order by a column; what is equal by another one, if there is one, and at last by name."""
+        self.sort, self.reverse, self.then = column, reverse, then
         self._resort()
 
     # selection
@@ -232,7 +235,14 @@ class DeviceList:
     def clear_selection(self) -> None:
         """Select none."""
         self.end_range()
+        self._before_clear = frozenset(self.selected) or self._before_clear
         self.selected.clear()
+
+    def restore_selection(self) -> None:
+        """Select what was selected before it was cleared, as far as it is still there; again: what is selected now."""
+        self.end_range()
+        now, self.selected = self.selected, set(self._before_clear & self.rows.keys())
+        self._before_clear = frozenset(now)
 
     def begin_range(self) -> None:
         """From here on moving the cursor selects everything between."""
@@ -265,11 +275,14 @@ class DeviceList:
     # order
 
     def _key(self, row: Row) -> Any:
-        return (natural(row.device.name), SORTS[self.sort](row))
+        then = SORTS[self.then](row) if self.then else None
+        return (natural(row.device.name), SORTS[self.sort](row), (then is None, then))
 
     def _resort(self) -> None:
         self._keys = {identity: self._key(row) for identity, row in self.rows.items()}
         by_name = sorted(self.rows, key=lambda identity: self._keys[identity][0])
+        if self.then:
+            by_name.sort(key=lambda identity: self._keys[identity][2])
         present = [identity for identity in by_name if self._keys[identity][1] is not None]
         absent = [identity for identity in by_name if self._keys[identity][1] is None]
         present.sort(key=lambda identity: self._keys[identity][1], reverse=self.reverse)

@@ -19,12 +19,13 @@ from tui.model.devices import Change
 from tui.model.filter import parse
 from tui.screens.device import DeviceScreen
 from tui.screens.history import HistoryScreen
+from tui.screens.order_picker import OrderPicker
 from tui.screens.screen import Keys, keys_of
 from tui.screens.view import View
 from tui.text import clean, plural
 from tui.theme import Token
 from tui.widgets.block import Line
-from tui.widgets.device_table import DeviceHead, DeviceTable
+from tui.widgets.device_table import COLUMNS, DeviceHead, DeviceTable
 from tui.widgets.filter_line import DeviceCounts, FilterLine
 from tui.widgets.table import LineTable
 
@@ -208,6 +209,11 @@ class DevicesView(View):
         self.app.site.devices.clear_selection()
         self._reselected()
 
+    def action_reselect(self) -> None:
+        """Select what was selected before."""
+        self.app.site.devices.restore_selection()
+        self._reselected()
+
     def action_step_back(self) -> None:
         """End the range, else clear the filter, else the selection."""
         devices = self.app.site.devices
@@ -240,8 +246,20 @@ class DevicesView(View):
     def action_reverse(self) -> None:
         """Sort the other way round."""
         devices = self.app.site.devices
-        devices.set_sort(devices.sort, reverse=not devices.reverse)
+        devices.set_sort(devices.sort, reverse=not devices.reverse, then=devices.then)
         self._show_all()
+
+    def action_order(self) -> None:
+        """Choose a column to sort by."""
+        devices = self.app.site.devices
+
+        def chosen(column: str | None) -> None:
+            if column is None:
+                return
+            devices.set_sort(column, then=devices.sort if column != devices.sort else devices.then)
+            self._show_all()
+
+        self.app.push_screen(OrderPicker(COLUMNS, devices.sort), chosen)
 
     # keys: what is done
 
