@@ -17,12 +17,13 @@ from core.client import EngineClient
 from core.models import Job, JobState
 from core.rpc import Measured, PinPressed, ReadMonitoring, Searching
 from core.store import views
-from tui.bindings import CANCEL_START
+from tui.bindings import CANCEL_START, EVERYWHERE
 from tui.clock import Clock
 from tui.console import READ, Console
 from tui.feed import Feed, Reconnect
 from tui.flows.jobs import cancel_job, tell_outcome
 from tui.flows.undo import undo
+from tui.keymap import Keymap
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
@@ -44,7 +45,7 @@ class FieldhandApp(Console):
     """One operator's console on an engine and its store.
 
     `reconnect` makes another client when the engine was gone; `title` stands in the top line instead
-    of the site's name; the other parameters are for tests.
+    of the site's name; with `read_only`, and for viewers, what changes something is not there at all.
     """
 
     CSS_PATH = "console.tcss"
@@ -60,6 +61,8 @@ class FieldhandApp(Console):
         reconnect: Reconnect | None = None,
         clock: Clock | None = None,
         appearance: Appearance | None = None,
+        keymap: Keymap | None = None,
+        read_only: bool = False,
     ) -> None:
         self.appearance = appearance or Appearance.of_terminal(os.environ)
         super().__init__(ansi_color=not self.appearance.colourful)
@@ -69,6 +72,9 @@ class FieldhandApp(Console):
         self.set_class(self.appearance.ascii_only, "-ascii")
         self.animation_level = "none"
         self.clock = clock or Clock()
+        self.keymap = keymap or Keymap()
+        self.set_keymap(self.keymap.for_textual())
+        self._read_only = read_only
         self.client = client
         self.reader = None
         self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
@@ -78,6 +84,15 @@ class FieldhandApp(Console):
         self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")
         self.measured: Signal[Measured] = Signal(self, "measured")
         self.line_changed: Signal[None] = Signal(self, "line changed")
+
+    @property
+    def read_only(self) -> bool:
+        """By the operator's wish, or because the worker takes no changes from here."""
+        return self._read_only or self.client.greeting.role == "viewer"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What changes something is not there when nothing may be changed."""
+        return self.may_run(action, EVERYWHERE)
 
     # life
 
@@ -196,7 +211,7 @@ class FieldhandApp(Console):
     def _cancel_start(self) -> bool:
         """Cancel the job that was started here and has not begun; whether there is one."""
         job = self.site.waiting(self.clock.now())
-        if job is None or job.id not in self.site.started:
+        if job is None or job.id not in self.site.started or self.read_only:
             return False
         self.run_worker(self.guard(cancel_job(self, job)), group="cancel start", exclusive=True)
         return True

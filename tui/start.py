@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from core.client import EngineClient, SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
+from tui.keymap import Keymap
 
 
-async def console(directory: StateDirectory) -> Exit:
+async def console(directory: StateDirectory, *, read_only: bool = False) -> Exit:
     """The console, until the operator leaves; the worker goes on."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise FieldhandError(
@@ -20,6 +22,7 @@ async def console(directory: StateDirectory) -> Exit:
             value="standard input",
             reason="the console needs one; see 'fieldhand --help'",
         )
+    keymap = Keymap.load(os.environ)
     client = await SocketClient.connect_or_start(directory)
 
     async def reconnect() -> EngineClient:
@@ -27,7 +30,7 @@ async def console(directory: StateDirectory) -> Exit:
             return await SocketClient.connect(directory)
         return await SocketClient.connect_or_start(directory)
 
-    app = FieldhandApp(client, directory.store, reconnect=reconnect)
+    app = FieldhandApp(client, directory.store, reconnect=reconnect, keymap=keymap, read_only=read_only)
     await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
     await app.client.close()
     return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED

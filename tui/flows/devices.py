@@ -174,7 +174,7 @@ async def discover(app: Console) -> None:
 
 async def acknowledge(app: Console, device: Device) -> None:
     """The failure has been looked at."""
-    if app.client.greeting.role == "operator":
+    if not app.read_only:
         await app.call(Acknowledge(devices=(device.id,)))
 
 

@@ -9,7 +9,7 @@ from textual import work
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 
-from core.actions import ACTIONS, BY_NAME
+from core.actions import BY_NAME
 from core.errors import FieldhandError, Kind
 from core.lifecycle import Status
 from core.models import Device, Job, JournalStep, StepState, StoredSnapshot, Task
@@ -171,8 +171,7 @@ class DeviceScreen(PushedScreen):
         """With the actions that are offered."""
         offered = []
         if self._row:
-            device = self._row.device
-            offered = [(a.key, a.label.lower()) for a in ACTIONS if self.app.site.offered(a, [device])]
+            offered = self.app.offered([self._row.device])
         return [*offered, *super().keys()]
 
     def store_changed(self, change: Change) -> None:

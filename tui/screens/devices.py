@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import on
 from textual.app import ComposeResult
 
-from core.actions import ACTIONS, BY_NAME
+from core.actions import BY_NAME
 from core.lifecycle import Status
 from core.models import Device
 from core.rpc import Selection
@@ -90,7 +90,7 @@ class DevicesView(View):
         devices = self.app.site.devices
         if self.query_one(FilterLine).editing:
             return [("Enter", "keep the filter"), ("Esc", "clear it"), ("", "words  status:failed  !group:roof")]
-        first, *rest = keys_of(self.PLACE)
+        first, *rest = keys_of(self.app, self.PLACE)
         if devices.selected:
             first = (first[0], "actions on selected")
         return [first, rest[0], *self._offered(), *rest[1:]]
@@ -144,8 +144,7 @@ class DevicesView(View):
         stamp = (model.stamp, None if model.selected else model.cursor, self.app.site.link)
         if self._offers[0] != stamp:
             devices = [model.rows[identity].device for identity in model.chosen()]
-            offers = [(a.key, a.label.lower()) for a in ACTIONS if self.app.site.offered(a, devices)]
-            self._offers = stamp, offers
+            self._offers = stamp, self.app.offered(devices)
         return self._offers[1]
 
     def _tell_why_empty(self) -> None:

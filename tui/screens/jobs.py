@@ -104,7 +104,7 @@ class JobsView(View):
 
     def keys(self) -> Keys:
         """What can be done to the job under the cursor."""
-        return job_keys(self.PLACE, self.table.current)
+        return job_keys(self.app, self.PLACE, self.table.current)
 
     def action_open(self) -> None:
         """Device by device."""
