@@ -133,6 +133,8 @@ WINK_ON: Final = Command(
 TEST_OFTEN: Final = Command(
     "test_often", ("T",), "test as often as you say, and count", title="Test Many Times", changes=True
 )
+COPY: Final = Command("copy", ("y",), "copy the UID; of several one a line", title="Copy UID")
+COPY_ROW: Final = Command("copy_row", ("Y",), "copy all that is shown of the device, as text", title="Copy Row")
 PALETTE: Final = Command("palette", ("a", "ctrl+p", "colon"), "everything that can be done here")
 
 COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
@@ -160,6 +162,8 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         WINK_ON,
         TEST_OFTEN,
         HISTORY,
+        COPY,
+        COPY_ROW,
         Command("import", ("N",), "add devices from a CSV file", title="Import Devices", changes=True),
         Command("export", ("O",), "write the selected devices, or all shown, to a CSV file", title="Export Devices"),
     ),
@@ -232,7 +236,7 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed", changes=True),
         Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", changes=True),
     ),
-    Place.DEVICE: (*ON_DEVICES, EDIT, WINK_ON, TEST_OFTEN, HISTORY, PALETTE),
+    Place.DEVICE: (*ON_DEVICES, EDIT, WINK_ON, TEST_OFTEN, HISTORY, COPY, COPY_ROW, PALETTE),
     Place.HISTORY: (
         Command("open", ("enter", "i"), "the job, device by device", "job"),
         Command("filter", ("slash",), "only lines with all of these words", "filter"),

@@ -18,6 +18,7 @@ from core.store import views
 from tui.bindings import COMMANDS, MOVES, Place, bindings
 from tui.console import READ
 from tui.flows import actions, devices
+from tui.flows.copying import copy_rows, copy_uids
 from tui.flows.starting import Subject
 from tui.model.devices import Change, Row
 from tui.screens.history import HistoryScreen
@@ -208,6 +209,16 @@ class DeviceScreen(PushedScreen):
         """What was done to it, as a list."""
         if self._row:
             self.app.push_screen(HistoryScreen(self._row.device))
+
+    def action_copy(self) -> None:
+        """Copy its UID."""
+        if self._row:
+            copy_uids(self.app, [self._row.device])
+
+    def action_copy_row(self) -> None:
+        """Copy what the list says of it."""
+        if self._row:
+            copy_rows(self.app, [self._row])
 
     def action_move(self, rows: int) -> None:
         """Scroll by lines."""

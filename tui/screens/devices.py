@@ -14,6 +14,7 @@ from core.rpc import Selection
 from tui.bindings import COMMANDS, Place, bindings
 from tui.flows import actions, groups
 from tui.flows import devices as records
+from tui.flows.copying import copy_rows, copy_uids
 from tui.flows.starting import Subject
 from tui.model.devices import Change
 from tui.model.filter import parse
@@ -315,6 +316,16 @@ class DevicesView(View):
         """What was done to the device."""
         if self.current:
             self.app.push_screen(HistoryScreen(self.current))
+
+    def action_copy(self) -> None:
+        """Copy the UIDs of the selected devices, or of the one under the cursor."""
+        if ids := self.app.site.devices.chosen():
+            copy_uids(self.app, [self.app.site.devices.rows[identity].device for identity in ids])
+
+    def action_copy_row(self) -> None:
+        """Copy what the list says of them."""
+        if ids := self.app.site.devices.chosen():
+            copy_rows(self.app, [self.app.site.devices.rows[identity] for identity in ids])
 
     def action_import(self) -> None:
         """Add devices from a file."""
