@@ -32,8 +32,9 @@ from tui.screens.job import JobScreen
 from tui.screens.main import MainScreen
 from tui.screens.pages import HelpPage, MessagesPage
 from tui.screens.screen import FullScreen
+from tui.screens.theme_picker import ThemePicker
 from tui.text import clean, plural
-from tui.theme import THEME, Appearance
+from tui.theme import Appearance
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
@@ -67,7 +68,7 @@ class FieldhandApp(Console):
         self.appearance = appearance or Appearance.of_terminal(os.environ)
         super().__init__(ansi_color=not self.appearance.colourful)
         self.register_theme(self.appearance.theme())
-        self.set_reactive(App.theme, THEME)
+        self.set_reactive(App.theme, self.appearance.textual_name)
         self.stylesheet.set_variables(self.get_css_variables())  # before anything is parsed: once, not twice
         self.set_class(self.appearance.ascii_only, "-ascii")
         self.animation_level = "none"
@@ -234,6 +235,25 @@ class FieldhandApp(Console):
     def action_undo(self) -> None:
         """Take the last local edit back."""
         self.begin(undo(self))
+
+    def action_theme(self) -> None:
+        """Choose another theme."""
+
+        def chosen(theme: str | None) -> None:
+            if theme is not None:
+                self._look(self.appearance.themed(theme))
+
+        self.push_screen(ThemePicker(self.appearance.name), chosen)
+
+    def _look(self, appearance: Appearance) -> None:
+        self.appearance = appearance
+        self.register_theme(appearance.theme())
+        self.ansi_color = not appearance.colourful
+        self.theme = appearance.textual_name
+        for screen in self.screen_stack:
+            for widget in screen.walk_children():
+                widget.notify_style_update()  # what was drawn before is kept nowhere
+                widget.refresh()
 
     def action_messages(self) -> None:
         """What was said."""

@@ -272,6 +272,7 @@ VIEWS: Final = (
 EVERYWHERE: Final = (
     Command("app.undo", ("z",), "undo the last edit: name, group or form", title="Undo", changes=True),
     Command("app.job", ("J",), "the job that runs"),
+    Command("app.theme", ("ctrl+t",), "choose another theme", title="Theme"),
     Command("app.messages", ("exclamation_mark",), "what was said so far"),
     Command("app.help", ("question_mark",), "this page", "help"),
 )

@@ -47,7 +47,7 @@ GROUPS: Final = {"AHU": "air", "VAV": "offices", "Boiler": "plant", "Pump": "pla
 OTHER_GROUP: Final = "building"
 
 
-async def demo(*, read_only: bool = False) -> Exit:
+async def demo(*, read_only: bool = False, theme: str | None = None) -> Exit:
     """Run it until the operator leaves; nothing stays behind."""
     with tempfile.TemporaryDirectory(prefix="fieldhand-demo-") as folder:
         directory = StateDirectory(Path(folder))
@@ -57,7 +57,7 @@ async def demo(*, read_only: bool = False) -> Exit:
             try:
                 await _set_up(client, field)
                 await client.close()
-                return await tui.start.console(directory, read_only=read_only)
+                return await tui.start.console(directory, read_only=read_only, theme=theme)
             finally:
                 await _stop_worker(directory)
 

@@ -11,9 +11,10 @@ from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
 from tui.keymap import Keymap
+from tui.theme import Appearance
 
 
-async def console(directory: StateDirectory, *, read_only: bool = False) -> Exit:
+async def console(directory: StateDirectory, *, read_only: bool = False, theme: str | None = None) -> Exit:
     """The console, until the operator leaves; the worker goes on."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise FieldhandError(
@@ -22,7 +23,7 @@ async def console(directory: StateDirectory, *, read_only: bool = False) -> Exit
             value="standard input",
             reason="the console needs one; see 'fieldhand --help'",
         )
-    keymap = Keymap.load(os.environ)
+    keymap, appearance = Keymap.load(os.environ), Appearance.of_terminal(os.environ, theme)
     client = await SocketClient.connect_or_start(directory)
 
     async def reconnect() -> EngineClient:
@@ -30,7 +31,9 @@ async def console(directory: StateDirectory, *, read_only: bool = False) -> Exit
             return await SocketClient.connect(directory)
         return await SocketClient.connect_or_start(directory)
 
-    app = FieldhandApp(client, directory.store, reconnect=reconnect, keymap=keymap, read_only=read_only)
+    app = FieldhandApp(
+        client, directory.store, reconnect=reconnect, keymap=keymap, read_only=read_only, appearance=appearance
+    )
     await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
     await app.client.close()
     return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED
