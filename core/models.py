@@ -232,6 +232,7 @@ class Job:
 
     `partly` is what is done of those that run, in devices: two at 50 % are one.
     `subject` is what the devices are together ("group roof", the name of a single one), "" for a mere selection.
+    Nothing is done `not_before` that time: until then the job can be cancelled as if it had never been.
     """
 
     id: int
@@ -254,6 +255,11 @@ class Job:
     rev: int
     pauses: bool = False
     partly: float = 0.0
+    not_before: float = 0.0
+
+    def waits(self, now: float) -> bool:
+        """Whether it has not begun yet, and is not going to be cancelled."""
+        return self.state is JobState.RUNNING and not self.cancelling and now < self.not_before
 
     @property
     def ended(self) -> int:

@@ -7,7 +7,7 @@ unasked: "the store is at revision n", "the search has found so many".
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -20,6 +20,11 @@ PROTOCOL_VERSION = 1
 """Changes when a client of one version cannot talk to a worker of another."""
 
 R = TypeVar("R")
+
+LONGEST_GRACE_SECONDS: Final = 60.0
+"""Longer than anybody looks at a countdown; a clock that was set back holds no job up for longer either."""
+Grace = Annotated[float, Field(ge=0, le=LONGEST_GRACE_SECONDS)]
+"""Seconds before anything is sent, in which the job can still be cancelled as if it had never been."""
 
 
 class Request(BaseModel, Generic[R]):
@@ -106,6 +111,7 @@ class StartJob(Request[int]):
     """Whether devices without a license seat are taken in as well, and wait for one."""
     pause: bool | None = None
     """Whether the job pauses monitoring; None: as its plan proposes."""
+    grace: Grace = 0.0
 
 
 class CancelJob(Request[None]):
@@ -120,6 +126,7 @@ class RetryJob(Request[int]):
 
     method = "job.retry"
     job: int
+    grace: Grace = 0.0
 
 
 class Acknowledge(Request[None]):
@@ -293,6 +300,8 @@ class ImportDevices(Request[ImportReport]):
     port: str | None = None
     dry_run: bool = False
     provision: bool = False
+    grace: Grace = 0.0
+    """Before the devices are provisioned."""
 
 
 class AddImage(Request[StoredImage]):

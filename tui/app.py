@@ -17,12 +17,15 @@ from core.client import EngineClient
 from core.models import Job, JobState
 from core.rpc import Measured, PinPressed, ReadMonitoring, Searching
 from core.store import views
+from tui.bindings import CANCEL_START, EVERYWHERE
 from tui.clock import Clock
 from tui.console import READ, Console
 from tui.feed import Feed, Reconnect
-from tui.flows.jobs import tell_outcome
+from tui.flows.jobs import cancel_job, tell_outcome
 from tui.flows.practice import resume
+from tui.flows.undo import undo
 from tui.flows.virtual_field import VirtualField
+from tui.keymap import Keymap
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
@@ -32,8 +35,9 @@ from tui.screens.job import JobScreen
 from tui.screens.main import MainScreen
 from tui.screens.pages import HelpPage, MessagesPage
 from tui.screens.screen import FullScreen
+from tui.screens.theme_picker import ThemePicker
 from tui.text import clean, plural
-from tui.theme import THEME, Appearance
+from tui.theme import Appearance
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
@@ -45,8 +49,9 @@ class FieldhandApp(Console):
     """One operator's console on an engine and its store.
 
     `reconnect` makes another client when the engine was gone; `title` stands in the top line instead
-    of the site's name. With `field`, the virtual field of the site, a site without a port is met by the first-run
-    screen. The other parameters are for tests.
+    of the site's name; with `read_only`, and for viewers, what changes something is not there at all. With `field`,
+    the virtual field of the site, a site without a port is met by the first-run screen. The other parameters are for
+    tests.
     """
 
     CSS_PATH = "console.tcss"
@@ -63,15 +68,20 @@ class FieldhandApp(Console):
         field: VirtualField | None = None,
         clock: Clock | None = None,
         appearance: Appearance | None = None,
+        keymap: Keymap | None = None,
+        read_only: bool = False,
     ) -> None:
         self.appearance = appearance or Appearance.of_terminal(os.environ)
         super().__init__(ansi_color=not self.appearance.colourful)
         self.register_theme(self.appearance.theme())
-        self.set_reactive(App.theme, THEME)
+        self.set_reactive(App.theme, self.appearance.textual_name)
         self.stylesheet.set_variables(self.get_css_variables())  # before anything is parsed: once, not twice
         self.set_class(self.appearance.ascii_only, "-ascii")
         self.animation_level = "none"
         self.clock = clock or Clock()
+        self.keymap = keymap or Keymap()
+        self.set_keymap(self.keymap.for_textual())
+        self._read_only = read_only
         self.client = client
         self.field = field or VirtualField(store.parent / "field")
         self._welcomes = field is not None
@@ -83,7 +93,15 @@ class FieldhandApp(Console):
         self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")
         self.measured: Signal[Measured] = Signal(self, "measured")
         self.line_changed: Signal[None] = Signal(self, "line changed")
-        self._watched: set[int] = set()
+
+    @property
+    def read_only(self) -> bool:
+        """By the operator's wish, or because the worker takes no changes from here."""
+        return self._read_only or self.client.greeting.role == "viewer"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What changes something is not there when nothing may be changed."""
+        return self.may_run(action, EVERYWHERE)
 
     # life
 
@@ -114,6 +132,8 @@ class FieldhandApp(Console):
             if self.site.message is not None:
                 self.site.message = None
                 self.line_changed.publish(None)
+            if event.key in CANCEL_START.keys and not isinstance(self.screen, Dialog) and self._cancel_start():
+                return
             field = self.focused if isinstance(self.focused, Input) else None
             if field is None or not event.is_printable:
                 if field is not None:
@@ -201,14 +221,22 @@ class FieldhandApp(Console):
 
     def watch_job(self, job: int) -> None:
         """Say how this job ends, when it does."""
-        self._watched.add(job)
+        self.site.started.add(job)
         self._tell_ended()
 
     def _tell_ended(self) -> None:
         for job in self.site.jobs:
-            if job.id in self._watched and job.state is not JobState.RUNNING:
-                self._watched.discard(job.id)
+            if job.id in self.site.started and job.state is not JobState.RUNNING:
+                self.site.started.discard(job.id)
                 self.run_worker(self.guard(tell_outcome(self, job)), group="outcome")
+
+    def _cancel_start(self) -> bool:
+        """Cancel the job that was started here and has not begun; whether there is one."""
+        job = self.site.waiting(self.clock.now())
+        if job is None or job.id not in self.site.started or self.read_only:
+            return False
+        self.run_worker(self.guard(cancel_job(self, job)), group="cancel start", exclusive=True)
+        return True
 
     # keys that work everywhere
 
@@ -224,6 +252,29 @@ class FieldhandApp(Console):
             self.say("no job yet")
         elif not self._is_on_top(jobs[0]):
             self.push_screen(JobScreen(jobs[0]))
+
+    def action_undo(self) -> None:
+        """Take the last local edit back."""
+        self.begin(undo(self))
+
+    def action_theme(self) -> None:
+        """Choose another theme."""
+
+        def chosen(theme: str | None) -> None:
+            if theme is not None:
+                self._look(self.appearance.themed(theme))
+
+        self.push_screen(ThemePicker(self.appearance.name), chosen)
+
+    def _look(self, appearance: Appearance) -> None:
+        self.appearance = appearance
+        self.register_theme(appearance.theme())
+        self.ansi_color = not appearance.colourful
+        self.theme = appearance.textual_name
+        for screen in self.screen_stack:
+            for widget in screen.walk_children():
+                widget.notify_style_update()  # what was drawn before is kept nowhere
+                widget.refresh()
 
     def action_messages(self) -> None:
         """What was said."""

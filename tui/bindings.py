@@ -5,12 +5,14 @@ The keys of the actions on devices come from the catalogue (`core.actions.ACTION
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from textual.binding import Binding, BindingType
+from textual.keys import key_to_character
 
 from core.actions import ACTIONS
 
@@ -36,17 +38,38 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What keys do: `help` for the help page, `label` for the key line, `title` for the palette ("" keeps it out)."""
+    """What keys do: `help` for the help page, `label` for the key line, `title` for the palette ("" keeps it out).
+
+    `changes`: not there where nothing may be changed.
+    """
 
     action: str
     keys: tuple[str, ...]
     help: str
     label: str = ""
     title: str = ""
+    changes: bool = False
 
     def binding(self) -> Binding:
         """As Textual wants it."""
-        return Binding(",".join(self.keys), self.action, self.help, show=False)
+        return Binding(",".join(self.keys), self.action, self.help, show=False, id=self.id)
+
+    def means(self, action: str) -> bool:
+        """Whether this is the action, whatever its arguments."""
+        return self.action.removeprefix("app.").partition("(")[0] == action
+
+    @property
+    def id(self) -> str:
+        """What other keys are given to: the same wherever the same command is bound."""
+        return f"{self.action}: {self.help}"
+
+    @property
+    def name(self) -> str:
+        """As a file of keys calls it: move-down, view-jobs, undo."""
+        name = self.action.removeprefix("app.")
+        for argument, word in _ARGUMENTS.items():
+            name = name.replace(argument, word)
+        return _NOT_IN_NAMES.sub("-", name).strip("-")
 
     @property
     def shown(self) -> str:
@@ -54,11 +77,14 @@ class Command:
         return "  ".join(key_name(key) for key in self.keys)
 
 
+_ARGUMENTS: Final = {"(1)": "-down", "(-1)": "-up", "(True)": "-force"}
+_NOT_IN_NAMES: Final = re.compile(r"[^a-z]+")
 _NAMES: Final = {
     "question_mark": "?",
     "slash": "/",
     "asterisk": "*",
     "exclamation_mark": "!",
+    "colon": ":",
     "escape": "Esc",
     "enter": "Enter",
     "space": "Space",
@@ -77,7 +103,7 @@ _NAMES: Final = {
 def key_name(key: str) -> str:
     """A key as it is written on the keyboard."""
     *modifiers, plain = key.split("+")
-    name = _NAMES.get(plain, plain)
+    name = _NAMES.get(plain) or key_to_character(plain) or plain
     prefixes = {"ctrl": "Ctrl-", "shift": "Shift-"}
     return "".join(prefixes[modifier] for modifier in modifiers) + name
 
@@ -95,19 +121,26 @@ MOVES: Final = (
 """In every list."""
 
 ON_DEVICES: Final = tuple(
-    Command(f"act('{action.name}')", (action.key,), action.help, action.label.lower()) for action in ACTIONS
+    Command(f"act('{action.name}')", (action.key,), action.help, action.label.lower(), changes=True)
+    for action in ACTIONS
 )
 """The catalogue's actions: on the selected devices, the device, the members of the group."""
 
-EDIT: Final = Command("edit", ("E",), "change what is known of the device", title="Edit")
+EDIT: Final = Command("edit", ("E",), "change what is known of the device", title="Edit", changes=True)
 HISTORY: Final = Command("history", ("H",), "who did what to it, and what came of it", title="History")
-WINK_ON: Final = Command("wink_on", ("W",), "wink every two seconds until the next key", title="Wink On and On")
-TEST_OFTEN: Final = Command("test_often", ("T",), "test as often as you say, and count", title="Test Many Times")
-PALETTE: Final = Command("palette", ("a", "ctrl+p"), "everything that can be done here")
+WINK_ON: Final = Command(
+    "wink_on", ("W",), "wink every two seconds until the next key", title="Wink On and On", changes=True
+)
+TEST_OFTEN: Final = Command(
+    "test_often", ("T",), "test as often as you say, and count", title="Test Many Times", changes=True
+)
+COPY: Final = Command("copy", ("y",), "copy the UID; of several one a line", title="Copy UID")
+COPY_ROW: Final = Command("copy_row", ("Y",), "copy all that is shown of the device, as text", title="Copy Row")
+PALETTE: Final = Command("palette", ("a", "ctrl+p", "colon"), "everything that can be done here")
 
 COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.DEVICES: (
-        Command("palette", ("a", "enter", "ctrl+p"), "actions on the selection, or the device", "actions"),
+        Command("palette", ("a", "enter", "ctrl+p", "colon"), "actions on the selection, or the device", "actions"),
         Command("mark", ("space",), "select the device, or no longer", "select"),
         *ON_DEVICES,
         Command("range", ("v",), "select a range: begin, move, end"),
@@ -116,53 +149,80 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("all", ("asterisk",), "select all that the filter shows"),
         Command("invert", ("I",), "invert the selection of what is shown"),
         Command("unselect", ("u",), "select none"),
+        Command("reselect", ("V",), "select again what was selected before", title="Select Again"),
         Command("filter", ("slash",), 'filter: words, field:value, !not, a,b, "exactly"', "filter"),
         Command("step_back", ("escape",), "clear the filter, then the selection"),
         Command("sort", ("s",), "sort by the next column"),
         Command("reverse", ("S",), "sort the other way round"),
+        Command("order", ("C",), "sort by any column, then by the one sorted by so far", title="Sort"),
         Command("details", ("i", "l", "right"), "everything about the device", "details", "Details"),
-        Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group"),
-        Command("discover", ("D",), "search a port for devices", "discover", "Discover"),
-        Command("add", ("A",), "add a device by hand", title="Add a Device"),
+        Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group", changes=True),
+        Command("discover", ("D",), "search a port for devices", "discover", "Discover", changes=True),
+        Command("add", ("A",), "add a device by hand", title="Add a Device", changes=True),
         EDIT,
         WINK_ON,
         TEST_OFTEN,
         HISTORY,
-        Command("import", ("N",), "add devices from a CSV file", title="Import Devices"),
+        COPY,
+        COPY_ROW,
+        Command("import", ("N",), "add devices from a CSV file", title="Import Devices", changes=True),
         Command("export", ("O",), "write the selected devices, or all shown, to a CSV file", title="Export Devices"),
     ),
     Place.GROUPS: (
         Command("members", ("enter", "right", "l"), "its devices", "members"),
-        Command("palette", ("a", "ctrl+p"), "actions on all devices of the group", "actions"),
+        Command("palette", ("a", "ctrl+p", "colon"), "actions on all devices of the group", "actions"),
         *ON_DEVICES,
         TEST_OFTEN,
-        Command("new", ("n",), "make a group", "new", "New Group"),
-        Command("rename", ("r",), "rename the group", "rename", "Rename Group"),
-        Command("delete", ("x",), "delete the group; its devices stay", "delete", "Delete Group"),
+        Command("new", ("n",), "make a group", "new", "New Group", changes=True),
+        Command("rename", ("r",), "rename the group", "rename", "Rename Group", changes=True),
+        Command("delete", ("x",), "delete the group; its devices stay", "delete", "Delete Group", changes=True),
     ),
     Place.JOBS: (
         Command("open", ("enter", "right", "l", "i"), "the outcome, device by device", "open", "Open"),
-        Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed", "Retry Failed"),
-        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", "Cancel"),
+        Command(
+            "retry",
+            ("r",),
+            "the same again for what failed or was cancelled",
+            "retry failed",
+            "Retry Failed",
+            changes=True,
+        ),
+        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", "Cancel", changes=True),
         Command("history", ("H",), "who did what to which device, and what came of it", "history", "History"),
         PALETTE,
     ),
     Place.IMAGES: (
         Command("details", ("enter", "right", "l"), "everything about the image", "details", "Details"),
-        Command("import", ("i", "n"), "import an image file", "import", "Import Image"),
-        Command("remove", ("x",), "take the image out of the repository", "remove", "Remove Image"),
+        Command("import", ("i", "n"), "import an image file", "import", "Import Image", changes=True),
+        Command("remove", ("x",), "take the image out of the repository", "remove", "Remove Image", changes=True),
         PALETTE,
     ),
     Place.LICENSES: (
-        Command("add", ("n",), "add a license file", "add license", "Add License"),
-        Command("trust", ("t",), "accept licenses signed with a key, by its file", "trust key", "Trust Key"),
+        Command("add", ("n",), "add a license file", "add license", "Add License", changes=True),
+        Command(
+            "trust", ("t",), "accept licenses signed with a key, by its file", "trust key", "Trust Key", changes=True
+        ),
         PALETTE,
     ),
     Place.PORTS: (
-        Command("pause", ("space", "p"), "pause the monitoring of the port, or resume it", "pause", "Pause or Resume"),
-        Command("pause_all", ("P",), "pause the monitoring of all ports, or resume it", "all", "Pause or Resume All"),
-        Command("add", ("n",), "add a port", "add port", "Add Port"),
-        Command("remove", ("x",), "forget the port, when it has no devices", "remove", "Remove Port"),
+        Command(
+            "pause",
+            ("space", "p"),
+            "pause the monitoring of the port, or resume it",
+            "pause",
+            "Pause or Resume",
+            changes=True,
+        ),
+        Command(
+            "pause_all",
+            ("P",),
+            "pause the monitoring of all ports, or resume it",
+            "all",
+            "Pause or Resume All",
+            changes=True,
+        ),
+        Command("add", ("n",), "add a port", "add port", "Add Port", changes=True),
+        Command("remove", ("x",), "forget the port, when it has no devices", "remove", "Remove Port", changes=True),
         PALETTE,
     ),
     Place.EVENTS: (
@@ -174,23 +234,25 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.JOB: (
         Command("details", ("enter", "i", "right", "l"), "everything about the device", "device"),
         Command("failures", ("f",), "show failures only, or all", "failures"),
-        Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed"),
-        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel"),
+        Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed", changes=True),
+        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", changes=True),
     ),
-    Place.DEVICE: (*ON_DEVICES, EDIT, WINK_ON, TEST_OFTEN, HISTORY, PALETTE),
+    Place.DEVICE: (*ON_DEVICES, EDIT, WINK_ON, TEST_OFTEN, HISTORY, COPY, COPY_ROW, PALETTE),
     Place.HISTORY: (
         Command("open", ("enter", "i"), "the job, device by device", "job"),
         Command("filter", ("slash",), "only lines with all of these words", "filter"),
         Command("export", ("e", "O"), "write what is shown to a CSV file", "export"),
     ),
     Place.LOAD: (
-        Command("load", ("enter",), "load the image where it fits, after showing the plan", "load"),
-        Command("load(True)", ("F",), "load it also where it is made for another program", "load with force"),
-        Command("import", ("i", "n"), "import an image file", "import"),
+        Command("load", ("enter",), "load the image where it fits, after showing the plan", "load", changes=True),
+        Command(
+            "load(True)", ("F",), "load it also where it is made for another program", "load with force", changes=True
+        ),
+        Command("import", ("i", "n"), "import an image file", "import", changes=True),
         Command("other_list", ("tab", "shift+tab"), "to the other list", "other list"),
     ),
     Place.REPLACE: (
-        Command("next", ("enter",), "ask the new unit, then step by step"),
+        Command("next", ("enter",), "ask the new unit, then step by step", changes=True),
         Command("wink('new')", ("ctrl+n",), "wink at the new unit", "wink at new"),
         Command("wink('old')", ("ctrl+o",), "wink at the old device", "wink at old"),
     ),
@@ -216,13 +278,17 @@ VIEWS: Final = (
 )
 
 EVERYWHERE: Final = (
+    Command("app.undo", ("z",), "undo the last edit: name, group or form", title="Undo", changes=True),
     Command("app.job", ("J",), "the job that runs"),
+    Command("app.theme", ("ctrl+t",), "choose another theme", title="Theme"),
     Command("app.messages", ("exclamation_mark",), "what was said so far"),
     Command("app.help", ("question_mark",), "this page", "help"),
 )
+CANCEL_START: Final = Command("cancel_start", ("escape",), "before anything else: cancel a job that has not begun")
+"""Not bound: the app looks for it before the bindings, and only while there is such a job."""
 BACK: Final = Command("back", ("escape", "q", "left", "h"), "back", "back")
 QUIT: Final = Command("app.quit", ("q",), "quit; jobs go on")
-INTERRUPT: Final = Command("app.quit", ("ctrl+c",), "quit; jobs go on")
+INTERRUPT: Final = Command("app.quit", ("ctrl+c",), "quit, also while typing")
 
 
 ON_TOP: Final = frozenset({Place.JOB, Place.DEVICE, Place.HISTORY, Place.LOAD, Place.REPLACE, Place.FIRST, Place.TEXT})
@@ -232,6 +298,12 @@ ON_TOP: Final = frozenset({Place.JOB, Place.DEVICE, Place.HISTORY, Place.LOAD, P
 def bindings(*commands: Command) -> list[BindingType]:
     """Commands as Textual binds them."""
     return [command.binding() for command in commands]
+
+
+def at(place: Place) -> list[Command]:
+    """Everything that is bound there."""
+    frame = (BACK,) if place in ON_TOP else (QUIT, *VIEWS)
+    return [*COMMANDS[place], *MOVES, *frame, *EVERYWHERE, INTERRUPT]
 
 
 def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
@@ -244,5 +316,5 @@ def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
         chapters.append(("Actions", ON_DEVICES))
     chapters.append(("Lists", MOVES))
     on_top = place in ON_TOP
-    chapters.append(("Everywhere", (*((BACK,) if on_top else (*VIEWS, QUIT)), *EVERYWHERE, INTERRUPT)))
+    chapters.append(("Everywhere", (*((BACK,) if on_top else (*VIEWS, QUIT)), *EVERYWHERE, CANCEL_START, INTERRUPT)))
     return chapters

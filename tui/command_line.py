@@ -94,14 +94,29 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
         epilog="exit codes: 0 all done, 1 some device failed, 2 usage, 3 refused, 4 no worker or port",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
+    _console_options(parser, read_only=False, theme=None)
     parser.set_defaults(command=_console)
     commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
-    commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
+    demo = commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
+    _console_options(demo, read_only=argparse.SUPPRESS, theme=argparse.SUPPRESS)
     commands.add("field", _console, "simulate devices on pseudo-terminals ('fieldhand field --help' tells more)")
     wanted = [subject for subject, names in SUBJECTS.items() if command in names]
     for subject in wanted or (() if command == "--version" else SUBJECTS):
         import_module(f"tui.commands.{subject}").add(commands)
     return parser
+
+
+def _console_options(parser: argparse.ArgumentParser, *, read_only: object, theme: object) -> None:
+    """How the console is to be; before the command's name or behind it."""
+    parser.add_argument(
+        "--read-only", action="store_true", default=read_only, help="a console from which nothing can be changed"
+    )
+    parser.add_argument(
+        "--theme",
+        metavar="NAME",
+        default=theme,
+        help="dark, light, high-contrast, colour-blind or ansi (else $FIELDHAND_THEME)",
+    )
 
 
 class _Version(argparse.Action):
@@ -125,13 +140,13 @@ async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
 
     gc.freeze()
     gc.enable()
-    return await console(session.directory)
+    return await console(session.directory, read_only=arguments.read_only, theme=arguments.theme)
 
 
 async def _demo(arguments: argparse.Namespace, session: Session) -> Exit:
     from tui.demo import demo  # noqa: PLC0415 - the only way to Textual
 
-    return await demo()
+    return await demo(read_only=arguments.read_only, theme=arguments.theme)
 
 
 def _become_field(arguments: list[str]) -> None:

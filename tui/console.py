@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 from textual.app import App
 from textual.signal import Signal
 
+from core.actions import ACTIONS
 from core.client import EngineClient
 from core.errors import FieldhandError, Kind
+from core.models import Device
 from core.rpc import Measured, PinPressed, Request, Searching
+from tui.bindings import ON_DEVICES, Command, key_name
 from tui.clock import Clock
 from tui.flows.virtual_field import VirtualField
+from tui.keymap import Keymap
 from tui.model.devices import Change
 from tui.model.site import Said, Site
 from tui.theme import Appearance
@@ -24,12 +28,15 @@ FLOW = "flow"
 """The worker group of what an operator started: at most one at a time."""
 READ = "read"
 """The worker group of screens that read the store for themselves."""
+GRACE_SECONDS: Final = 3.0
+"""How long a job waits before anything is sent: time to see what was started, and to press Esc."""
 
 
 class Console(App[None], inherit_bindings=False):
     """The app as its parts see it."""
 
     appearance: Appearance
+    keymap: Keymap
     clock: Clock
     site: Site
     client: EngineClient
@@ -51,6 +58,30 @@ class Console(App[None], inherit_bindings=False):
     async def call(self, request: Request[R]) -> R:
         """Ask the engine; raises FieldhandError."""
         return await self.client.call(request)
+
+    @property
+    @abstractmethod
+    def read_only(self) -> bool:
+        """Whether nothing may be changed from here."""
+
+    def commands(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """Those that are there, with their keys."""
+        return self.keymap.effective(commands, read_only=self.read_only)
+
+    def may_run(self, action: str, commands: Sequence[Command]) -> bool:
+        """Whether the action of one of these commands, or another, is there."""
+        return not self.read_only or all(not command.changes for command in commands if command.means(action))
+
+    def offered(self, devices: Sequence[Device]) -> list[tuple[str, str]]:
+        """Key and word of the catalogue's actions that are offered on any of them."""
+        actions = zip(ACTIONS, self.keymap.effective(ON_DEVICES), strict=True)
+        if self.read_only:
+            return []
+        return [
+            (key_name(command.keys[0]), command.label)
+            for action, command in actions
+            if self.site.offered(action, devices)
+        ]
 
     @property
     def store(self) -> aiosqlite.Connection:

@@ -41,7 +41,7 @@ GROUPS: Final = {"AHU": "air", "VAV": "offices", "Boiler": "plant", "Pump": "pla
 OTHER_GROUP: Final = "building"
 
 
-async def demo() -> Exit:
+async def demo(*, read_only: bool = False, theme: str | None = None) -> Exit:
     """Run it until the operator leaves; nothing stays behind. Worker and field end even when this process is killed."""
     with tempfile.TemporaryDirectory(prefix="fieldhand-demo-") as folder:
         directory = StateDirectory(Path(folder))
@@ -53,7 +53,9 @@ async def demo() -> Exit:
             try:
                 await _set_up(client, field, url)
                 await client.close()
-                return await tui.start.console(directory, field=field, ends_with=os.getpid())
+                return await tui.start.console(
+                    directory, read_only=read_only, theme=theme, field=field, ends_with=os.getpid()
+                )
             finally:
                 await _stop_worker(directory)
         finally:

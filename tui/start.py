@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from core.client import EngineClient, SocketClient
@@ -10,10 +11,17 @@ from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
 from tui.flows.virtual_field import VirtualField
+from tui.keymap import Keymap
+from tui.theme import Appearance
 
 
 async def console(
-    directory: StateDirectory, *, field: VirtualField | None = None, ends_with: int | None = None
+    directory: StateDirectory,
+    *,
+    read_only: bool = False,
+    theme: str | None = None,
+    field: VirtualField | None = None,
+    ends_with: int | None = None,
 ) -> Exit:
     """The console, until the operator leaves; the worker goes on, or ends with the process `ends_with`.
 
@@ -26,6 +34,7 @@ async def console(
             value="standard input",
             reason="the console needs one; see 'fieldhand --help'",
         )
+    keymap, appearance = Keymap.load(os.environ), Appearance.of_terminal(os.environ, theme)
     client = await SocketClient.connect_or_start(directory, ends_with=ends_with)
     field = field or VirtualField(directory.path / "field")
 
@@ -34,7 +43,15 @@ async def console(
             return await SocketClient.connect(directory)
         return await SocketClient.connect_or_start(directory, ends_with=ends_with)
 
-    app = FieldhandApp(client, directory.store, reconnect=reconnect, field=field)
+    app = FieldhandApp(
+        client,
+        directory.store,
+        reconnect=reconnect,
+        field=field,
+        keymap=keymap,
+        read_only=read_only,
+        appearance=appearance,
+    )
     try:
         await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
         await app.client.close()

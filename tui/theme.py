@@ -16,10 +16,9 @@ from typing import Final
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
 
+from core.errors import FieldhandError, Kind
 from core.lifecycle import Status
 from core.models import JobState, TaskState
-
-THEME = "fieldhand"
 
 
 class Token(StrEnum):
@@ -80,26 +79,120 @@ JOB_TOKENS: Final[Mapping[JobState, Token]] = {
     JobState.CANCELLED: Token.MUTED,
 }
 
-_SURFACE = "#15181d"
-_CURSOR = "#2b333f"
-_COLOURS: Final[Mapping[Token, str]] = {
-    Token.TEXT: "#d7dbe0",
-    Token.MUTED: "#8f98a5",
-    Token.FAINT: "#4a525e",
-    Token.STRONG: "bold #f2f4f7",
-    Token.HEAD: "#8f98a5",
-    Token.ACCENT: "#f0a35e",
-    Token.KEY: "#f0a35e",
-    Token.GOOD: "#5fc27e",
-    Token.BAD: "bold #ff6e67",
-    Token.WARNING: "#e6cd57",
-    Token.MARK: "bold #f0a35e",
-    Token.MAGENTA: "#dd84d8",
-    Token.BLUE: "#79b4ff",
-    Token.CYAN: "#4ecad6",
-    Token.YELLOW_BOLD: "bold #e6cd57",
-    Token.CHOSEN: "bold #15181d on #f0a35e",
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of a theme: a surface, a row under the cursor, a field to type in, lines, and the text on them."""
+
+    surface: str
+    cursor: str
+    field: str
+    text: str
+    muted: str
+    faint: str
+    strong: str
+    accent: str
+    good: str
+    bad: str
+    warning: str
+    magenta: str
+    blue: str
+    cyan: str
+
+    def words(self) -> Mapping[Token, str]:
+        """As Rich reads styles."""
+        return {
+            Token.TEXT: self.text,
+            Token.MUTED: self.muted,
+            Token.FAINT: self.faint,
+            Token.STRONG: f"bold {self.strong}",
+            Token.HEAD: self.muted,
+            Token.ACCENT: self.accent,
+            Token.KEY: self.accent,
+            Token.GOOD: self.good,
+            Token.BAD: f"bold {self.bad}",
+            Token.WARNING: self.warning,
+            Token.MARK: f"bold {self.accent}",
+            Token.MAGENTA: self.magenta,
+            Token.BLUE: self.blue,
+            Token.CYAN: self.cyan,
+            Token.YELLOW_BOLD: f"bold {self.warning}",
+            Token.CHOSEN: f"bold {self.surface} on {self.accent}",
+        }
+
+
+DARK: Final = Palette(
+    surface="#15181d",
+    cursor="#2b333f",
+    field="#20252d",
+    text="#d7dbe0",
+    muted="#8f98a5",
+    faint="#4a525e",
+    strong="#f2f4f7",
+    accent="#f0a35e",
+    good="#5fc27e",
+    bad="#ff6e67",
+    warning="#e6cd57",
+    magenta="#dd84d8",
+    blue="#79b4ff",
+    cyan="#4ecad6",
+)
+PALETTES: Final[Mapping[str, Palette]] = {
+    "dark": DARK,
+    "light": Palette(
+        surface="#f7f7f4",
+        cursor="#dfe5ee",
+        field="#eaeae4",
+        text="#2a2f36",
+        muted="#5b6470",
+        faint="#b4bac2",
+        strong="#0c0f13",
+        accent="#9a4b00",
+        good="#1d6b36",
+        bad="#b3131b",
+        warning="#7a5800",
+        magenta="#8c2a87",
+        blue="#1f57b0",
+        cyan="#0b6470",
+    ),
+    "high-contrast": Palette(
+        surface="#000000",
+        cursor="#003a5c",
+        field="#1c1c1c",
+        text="#ffffff",
+        muted="#d6d6d6",
+        faint="#8c8c8c",
+        strong="#ffffff",
+        accent="#ffb454",
+        good="#6dff8f",
+        bad="#ff8a84",
+        warning="#ffe74c",
+        magenta="#ff9dfb",
+        blue="#9ccaff",
+        cyan="#6ff2ff",
+    ),
+    "colour-blind": Palette(  # after Okabe and Ito: no two statuses differ by red and green alone
+        surface="#15181d",
+        cursor="#2b333f",
+        field="#20252d",
+        text="#d7dbe0",
+        muted="#9aa2ad",
+        faint="#4a525e",
+        strong="#f2f4f7",
+        accent="#e69f00",
+        good="#56b4e9",
+        bad="#ff7f32",
+        warning="#f0e442",
+        magenta="#d98bb6",
+        blue="#7fa8ff",
+        cyan="#2fc3a0",
+    ),
 }
+ANSI: Final = "ansi"
+"""The terminal's own sixteen colours, also where it has more."""
+THEMES: Final = (*PALETTES, ANSI)
+VARIABLE: Final = "FIELDHAND_THEME"
+
 _SIXTEEN: Final[Mapping[Token, str]] = {
     Token.TEXT: "default",
     Token.MUTED: "default",
@@ -229,13 +322,21 @@ _ASCII: Final = Glyphs(
 class Appearance:
     """How everything looks on this terminal: a style for each token, the glyphs, and Textual's theme."""
 
-    def __init__(self, depth: Depth = Depth.FULL, *, ascii_only: bool = False) -> None:
+    def __init__(self, depth: Depth = Depth.FULL, *, ascii_only: bool = False, theme: str = "dark") -> None:
+        if theme not in THEMES:
+            reason = f"there is {', '.join(THEMES)}"
+            raise FieldhandError(Kind.INVALID, what="theme", value=theme, reason=reason)
+        can_show, depth = depth, Depth.SIXTEEN if theme == ANSI and depth is Depth.FULL else depth
+        self.can_show = can_show
+        """What the terminal can show, whatever is used of it."""
         self.depth = depth
+        self.name = theme
+        self._palette = palette = PALETTES.get(theme, DARK)
         self.ascii_only = ascii_only
         self.glyphs = _ASCII if ascii_only else _UNICODE
-        words = {Depth.FULL: _COLOURS, Depth.SIXTEEN: _SIXTEEN, Depth.NONE: _WITHOUT}[depth]
-        surface = Style.parse(f"on {_SURFACE}") if depth is Depth.FULL else Style.null()
-        cursor = Style.parse(f"on {_CURSOR}")
+        words = {Depth.FULL: palette.words(), Depth.SIXTEEN: _SIXTEEN, Depth.NONE: _WITHOUT}[depth]
+        surface = Style.parse(f"on {palette.surface}") if depth is Depth.FULL else Style.null()
+        cursor = Style.parse(f"on {palette.cursor}")
         self._plain = {token: surface + Style.parse(words.get(token, "")) for token in Token}
         self._cursor = {
             token: style + cursor if depth is Depth.FULL else Style(reverse=True, bold=token in _BOLD)
@@ -247,33 +348,44 @@ class Appearance:
         """Whether the full palette is used, instead of the terminal's own colours."""
         return self.depth is Depth.FULL
 
+    @property
+    def textual_name(self) -> str:
+        """What Textual calls the theme: another one for each."""
+        return f"fieldhand-{self.name}"
+
+    def themed(self, theme: str) -> Appearance:
+        """The same terminal with another theme; raises INVALID. NO_COLOR and sixteen colours stay what they are."""
+        return Appearance(self.can_show, ascii_only=self.ascii_only, theme=theme)
+
     def style(self, token: Token, *, cursor: bool = False) -> Style:
         """The style of a token, on the cursor's row or off it."""
         return self._cursor[token] if cursor else self._plain[token]
 
     def theme(self) -> Theme:
         """What Textual's own widgets (the text fields) need to know."""
+        palette = self._palette
         if self.colourful:
             return Theme(
-                name=THEME,
-                primary="#f0a35e",
-                secondary="#79b4ff",
-                accent="#f0a35e",
-                foreground="#d7dbe0",
-                background=_SURFACE,
-                surface=_SURFACE,
-                panel=_SURFACE,
+                name=self.textual_name,
+                dark=palette is not PALETTES["light"],
+                primary=palette.accent,
+                secondary=palette.blue,
+                accent=palette.accent,
+                foreground=palette.text,
+                background=palette.surface,
+                surface=palette.surface,
+                panel=palette.surface,
                 variables={
-                    "field": "#20252d",
-                    "border": "#4a525e",
-                    "scrollbar": "#4a525e",
-                    "scrollbar-background": _SURFACE,
-                    "input-cursor-background": "#f0a35e",
-                    "input-cursor-foreground": _SURFACE,
+                    "field": palette.field,
+                    "border": palette.faint,
+                    "scrollbar": palette.faint,
+                    "scrollbar-background": palette.surface,
+                    "input-cursor-background": palette.accent,
+                    "input-cursor-foreground": palette.surface,
                 },
             )
         return Theme(
-            name=THEME,
+            name=self.textual_name,
             ansi=True,
             primary="ansi_blue",
             secondary="ansi_cyan",
@@ -296,9 +408,10 @@ class Appearance:
         )
 
     @classmethod
-    def of_terminal(cls, environment: Mapping[str, str]) -> Appearance:
-        """What this terminal can show, by its environment."""
-        return cls(_depth(environment), ascii_only=not _speaks_unicode(environment))
+    def of_terminal(cls, environment: Mapping[str, str], theme: str | None = None) -> Appearance:
+        """What this terminal can show, by its environment; raises INVALID for a theme that is not there."""
+        theme = theme or environment.get(VARIABLE) or "dark"
+        return cls(_depth(environment), ascii_only=not _speaks_unicode(environment), theme=theme)
 
 
 def _depth(environment: Mapping[str, str]) -> Depth:

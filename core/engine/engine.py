@@ -38,6 +38,8 @@ Notice = rpc.AnyNotice
 
 LONGEST_SLEEP_SECONDS: Final = 3600.0
 """How long the watch over license expiry may sleep: the clock of a gateway can be set."""
+SHORTEST_SLEEP_SECONDS: Final = 0.01
+"""When a job's time comes: a timer that is a little early is not set again and again."""
 SEAT_CHECK_SECONDS: Final = 1.0
 """How often to look whether devices that wait for a seat have got one."""
 
@@ -63,6 +65,8 @@ class Engine:
         self.ports: dict[str, OpenPort] = {}
         self.relicensed = asyncio.Event()
         """Set it when there is a new license, which may end sooner than the others, or somebody waits for a seat."""
+        self.scheduled = asyncio.Event()
+        """Set it when there is a new job, which may have to begin sooner than the others."""
         self._listeners: set[Callable[[Notice], None]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._changing_ports = asyncio.Lock()
@@ -112,6 +116,7 @@ class Engine:
             except FieldhandError as problem:  # its driver was taken away; the other ports are well
                 await self._report_port(port, PortState.LOST, str(problem))
         self._in_background(self._watch_seats(), "license seats")
+        self._in_background(self._watch_grace(), "jobs that may begin")
 
     async def _stop(self) -> None:
         self.end()
@@ -191,6 +196,17 @@ class Engine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self.relicensed.wait()
+
+    async def _watch_grace(self) -> None:
+        """Let jobs begin when their time has come, also those of a worker that was here before."""
+        while True:
+            self.scheduled.clear()
+            due = await self.writer.run(journal.begin_due)
+            for port in self.ports.values():
+                port.jobs.wake()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(due - time.time(), SHORTEST_SLEEP_SECONDS)):
+                    await self.scheduled.wait()
 
     def end(self) -> None:
         """A client asked the worker to stop."""

@@ -109,6 +109,8 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
 async def _start_job(engine: Engine, request: rpc.StartJob, caller: Caller) -> int:
     # planned and written down in one: nobody else can take a device in between
     job, plan = await engine.writer.run(lambda tx: _write_job(engine, tx, request, caller))
+    if request.grace:
+        engine.scheduled.set()
     for port in plan.ports:
         engine.ports[port].jobs.wake()
     return job
@@ -133,7 +135,14 @@ async def _write_job(
     priority = Priority.INTERACTIVE if interactive else Priority.JOB
     pauses = _pauses(plan, request.pause)
     job = await journal.start_job(
-        tx, plan, caller.name, priority, sources, pauses=pauses, awaits_seats=request.await_seats
+        tx,
+        plan,
+        caller.name,
+        priority,
+        sources,
+        pauses=pauses,
+        awaits_seats=request.await_seats,
+        grace=request.grace,
     )
     return job, plan
 
@@ -171,7 +180,12 @@ async def _retry_job(engine: Engine, request: rpc.RetryJob, caller: Caller) -> i
     again = tuple(device for device in failed if device in there)
     if not again:
         raise FieldhandError(Kind.NOTHING_ELIGIBLE, action="retry", reason=f"no device of job {job.id} failed")
-    start = rpc.StartJob(action=job.action, selection=rpc.Selection(devices=again), parameters=dict(job.parameters))
+    start = rpc.StartJob(
+        action=job.action,
+        selection=rpc.Selection(devices=again),
+        parameters=dict(job.parameters),
+        grace=request.grace,
+    )
     return await _start_job(engine, start, caller)
 
 
@@ -383,7 +397,9 @@ async def _import(engine: Engine, request: rpc.ImportDevices, caller: Caller) ->
     job = None
     ready = tuple(device for device, (new, _) in zip(made, wanted.new, strict=False) if new.uid)
     if ready and request.provision:
-        start = rpc.StartJob(action="provision", selection=rpc.Selection(devices=ready), await_seats=True)
+        start = rpc.StartJob(
+            action="provision", selection=rpc.Selection(devices=ready), await_seats=True, grace=request.grace
+        )
         job = await _start_job(engine, start, caller)
         engine.relicensed.set()
     return rpc.ImportReport(

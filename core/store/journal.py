@@ -16,6 +16,7 @@ from core.actions import BY_NAME, Action, AddressUse
 from core.errors import FieldhandError, Kind
 from core.models import Health, JobState, StepState, TaskState
 from core.planning import Plan
+from core.rpc import LONGEST_GRACE_SECONDS
 from core.store import inventory, views
 from core.store.checkpoints import StoredCheckpoint
 from core.store.database import Transaction
@@ -73,17 +74,18 @@ async def start_job(
     *,
     pauses: bool = False,
     awaits_seats: bool = False,
+    grace: float = 0.0,
 ) -> int:
     """Write down a whole job before anything of it is done: its tasks, and the addresses it will give.
 
     `addresses` (by protocol) when the action assigns them; a device that holds one from an earlier
     attempt keeps it. `pauses`: it holds the monitoring of its ports while it runs. Raises NOT_ALLOWED
-    when addresses run out. Where only the record has to be changed, that is done at once. With
-    `awaits_seats` devices without a license seat wait for one.
+    when addresses run out. With `awaits_seats` devices without a license seat wait for one. Nothing is done
+    for `grace` seconds; where only the record has to be changed, that is done then (`begin_due`).
     """
     cursor = await tx.db.execute(
         "INSERT INTO job (action, title, subject, parameters, state, operator, cancelling, priority, pauses,"
-        " awaits_seats, created_at, rev) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
+        " awaits_seats, not_before, created_at, rev) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
             plan.action,
             f"{plan.title}: {plan.subject}" if plan.subject else plan.title,
@@ -94,6 +96,7 @@ async def start_job(
             priority,
             pauses,
             awaits_seats,
+            tx.now + grace if grace else 0.0,
             tx.now,
             tx.rev,
         ),
@@ -101,11 +104,11 @@ async def start_job(
     job = cursor.lastrowid or 0
     queued, skipped = TaskState.QUEUED.value, TaskState.SKIPPED.value
     await tx.db.executemany(
-        "INSERT INTO task (job_id, device_id, name, uid, state, step, reason, attempt, finished_at, rev)"
-        " VALUES (?, ?, ?, ?, ?, '', ?, 0, ?, ?)",
+        "INSERT INTO task (job_id, device_id, name, uid, state, step, reason, attempt, finished_at, rev, record_only)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, 0, ?, ?, ?)",
         [
-            *((job, one.device, one.name, one.uid, queued, "", None, tx.rev) for one in plan.devices),
-            *((job, one.device, one.name, one.uid, skipped, one.reason, tx.now, tx.rev) for one in plan.skipped),
+            *((job, one.device, one.name, one.uid, queued, "", None, tx.rev, one.port is None) for one in plan.devices),
+            *((job, one.device, one.name, one.uid, skipped, one.reason, tx.now, tx.rev, 0) for one in plan.skipped),
         ],
     )
     await tx.db.execute(
@@ -121,15 +124,37 @@ async def start_job(
             " AND device_id IN (SELECT id FROM device WHERE NOT licensed)",
             (AWAITING_SEAT, job),
         )
-    for one in plan.devices:
-        if one.port is None:
-            rows = await tx.db.execute_fetchall(
-                "SELECT id FROM task WHERE job_id = ? AND device_id = ?", (job, one.device)
-            )
-            task = next(iter(rows))["id"]
-            await _end_task(tx, task, TaskState.DONE, "only the record: the device was not told")
-            await _remove(tx, one.device, job)
+    if not grace:
+        await begin_due(tx)
     return job
+
+
+async def begin_due(tx: Transaction) -> float | None:
+    """Change the records of which the devices are not told, in jobs that may begin; the result: when the next one may.
+
+    What has to be told waits for its port (`next_tasks`).
+    """
+    rows = await tx.db.execute_fetchall(
+        f"SELECT t.id, t.device_id, t.job_id FROM task t JOIN job j ON j.id = t.job_id"
+        f" WHERE t.state = 'queued' AND t.record_only AND {_MAY_BEGIN} ORDER BY t.id",
+        _grace(tx),
+    )
+    for row in rows:
+        await _end_task(tx, row["id"], TaskState.DONE, "only the record: the device was not told")
+        await _remove(tx, row["device_id"], row["job_id"])
+    waiting = await tx.db.execute_fetchall(
+        f"SELECT min(j.not_before) FROM job j WHERE j.state = 'running' AND NOT ({_MAY_BEGIN})", _grace(tx)
+    )
+    due: float | None = next(iter(waiting))[0]
+    return due
+
+
+_MAY_BEGIN: Final = "j.not_before NOT BETWEEN ? AND ?"
+
+
+def _grace(tx: Transaction) -> tuple[float, float]:
+    """From when to when a job waits; beyond that the clock was set back, for which no job waits."""
+    return tx.now, tx.now + LONGEST_GRACE_SECONDS
 
 
 async def _remove(tx: Transaction, device: int, job: int) -> None:
@@ -156,15 +181,15 @@ async def _assign_addresses(tx: Transaction, job: int, protocol: str, source: Ad
 
 
 async def next_tasks(tx: Transaction, port: int, priority: Priority, limit: int) -> list[OpenTask]:
-    """The tasks that wait on a port, in the order in which they are to be done."""
+    """The tasks that wait on a port and may begin, in the order in which they are to be done."""
     rows = await tx.db.execute_fetchall(
         "SELECT t.id, t.job_id, t.attempt, j.action, j.parameters, d.uid, d.program_id, d.address_text,"
         " d.address_parts, d.checkpoint, s.version, s.document"
         " FROM task t JOIN job j ON j.id = t.job_id JOIN device d ON d.id = t.device_id"
         " LEFT JOIN snapshot s ON s.id = (SELECT max(id) FROM snapshot WHERE device_id = d.id)"
         " WHERE t.state = 'queued' AND d.port_id = ? AND j.priority = ? AND (d.licensed OR NOT j.awaits_seats)"
-        " ORDER BY t.id LIMIT ?",
-        (port, priority, limit),
+        f" AND NOT t.record_only AND {_MAY_BEGIN} ORDER BY t.id LIMIT ?",
+        (port, priority, *_grace(tx), limit),
     )
     return [_open_task(row) for row in rows]
 
@@ -345,7 +370,7 @@ async def fail_waiting(tx: Transaction, port: int, error: FieldhandError) -> Non
     """Nobody can wait for this port any longer: its tasks fail."""
     rows = await tx.db.execute_fetchall(
         "SELECT t.id, t.device_id FROM task t JOIN device d ON d.id = t.device_id"
-        " WHERE t.state = 'queued' AND d.port_id = ?",
+        " WHERE t.state = 'queued' AND d.port_id = ? AND NOT t.record_only",
         (port,),
     )
     for row in rows:

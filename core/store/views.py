@@ -504,6 +504,7 @@ def _job(row: aiosqlite.Row) -> Job:
         rev=row["rev"],
         pauses=bool(row["pauses"]),
         partly=row["partly"],
+        not_before=row["not_before"],
     )
 
 

@@ -408,7 +408,10 @@ class FakeEngine:
     async def _StartJob(self, request: StartJob) -> int:
         action = BY_NAME[request.action]
         devices = list(request.agreed or ())
-        return await self.start_job(request.action, action.title(request.selection.scope), devices)
+        job = await self.start_job(request.action, action.title(request.selection.scope), devices)
+        if request.grace:
+            await self.change(f"UPDATE job SET not_before = {NOW + request.grace}, rev = :rev WHERE id = {job}")
+        return job
 
     async def _RetryJob(self, request: RetryJob) -> int:
         db = await self._read()
@@ -421,7 +424,14 @@ class FakeEngine:
         return await self.start_job(job.action, job.title, again)
 
     async def _CancelJob(self, request: CancelJob) -> None:
-        await self.change(f"UPDATE job SET cancelling = 1, rev = :rev WHERE id = {request.job}")
+        await self.change(
+            f"UPDATE job SET cancelling = 1, rev = :rev WHERE id = {request.job}",
+            f"UPDATE task SET state = 'cancelled', reason = 'stopped by the operator', rev = :rev"
+            f" WHERE job_id = {request.job} AND state = 'queued'",
+            f"UPDATE device SET rev = :rev WHERE id IN (SELECT device_id FROM task WHERE job_id = {request.job})",
+            f"UPDATE job SET state = 'cancelled', finished_at = {NOW + 1} WHERE id = {request.job}"
+            f" AND NOT EXISTS (SELECT 1 FROM task WHERE job_id = job.id AND state = 'running')",
+        )
 
     async def _Acknowledge(self, request: Acknowledge) -> None:
         for device in request.devices:
@@ -462,6 +472,12 @@ class FakeEngine:
                 await self.change(
                     f"UPDATE device SET {column} = ?, rev = :rev WHERE id = {request.device}", values=(value,)
                 )
+
+        if request.points is not None:
+            await self.change(
+                f"UPDATE device SET points = ?, rev = :rev WHERE id = {request.device}",
+                values=(json.dumps(request.points),),
+            )
 
     async def _IdentifyUnit(self, request: IdentifyUnit) -> FoundDevice:
         if request.uid not in self.units:

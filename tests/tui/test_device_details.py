@@ -40,7 +40,7 @@ async def test_a_viewer_looks_without_acknowledging(engine: FakeEngine, open_con
     async with open_console() as operator:
         await operator.press("j", "j", "i")
         assert engine.called(Acknowledge) == []
-        assert "view only" in operator.screen()
+        assert "read-only" in operator.screen()
 
 
 async def test_actions_start_from_the_details_too(engine: FakeEngine, open_console: OpenConsole) -> None:

@@ -22,6 +22,7 @@ from core.rpc import (
 from drivers.base import Found
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant, report
+from tui.console import GRACE_SECONDS
 from tui.screens.discover import DiscoverDialog
 from tui.screens.form import FormDialog
 
@@ -223,7 +224,9 @@ async def test_an_import_is_done_after_it_was_tried(
         await operator.press("enter", *keys, "enter")
         tried, done = engine.called(ImportDevices)[1:]
         assert tried.dry_run
-        assert done == ImportDevices(text="Name,UID\nfan,00D07AAA0001\n", port="FT-1", provision=provision)
+        assert done == ImportDevices(
+            text="Name,UID\nfan,00D07AAA0001\n", port="FT-1", provision=provision, grace=GRACE_SECONDS
+        )
         assert operator.message == "2 devices imported from plan.csv"
 
 

@@ -14,6 +14,7 @@ from core.planning import Plan, Skipped
 from core.rpc import AddImage, MakePlan, RemoveImage, Selection, StartJob
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
+from tui.console import GRACE_SECONDS
 from tui.screens.file_picker import FileDialog
 from tui.screens.job import JobScreen
 from tui.screens.load import LoadScreen
@@ -174,6 +175,7 @@ async def test_the_image_is_loaded_after_the_plan_and_the_job_is_shown(
         assert (start.action, start.agreed) == ("load", (1,))
         assert start.parameters == {"image": sha256, "force": False}
         await operator.until(lambda: isinstance(operator.app.screen, JobScreen))
+        operator.clock.pass_(GRACE_SECONDS)
         await engine.run_task(2, 1, percent=25, step="write image")
         await engine.change("UPDATE task SET detail = '12.3 of 48.7 kB, 3.1 kB/s, 12 s left', rev = :rev")
         await operator.up_to_date()

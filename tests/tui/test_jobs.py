@@ -4,6 +4,7 @@ from core.models import TaskState
 from core.rpc import CancelJob, RetryJob
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import NOW, FakeEngine, plant
+from tui.console import GRACE_SECONDS
 from tui.screens.job import JobScreen
 
 
@@ -80,7 +81,7 @@ async def test_what_failed_is_retried(engine: FakeEngine, open_console: OpenCons
     await engine.end_task(job, 25, TaskState.FAILED, "no answer")
     async with open_console() as operator:
         await operator.press("3", "r")
-        assert engine.called(RetryJob) == [RetryJob(job=job)]
+        assert engine.called(RetryJob) == [RetryJob(job=job, grace=GRACE_SECONDS)]
 
 
 async def test_cancelling_a_job_asks_first(engine: FakeEngine, open_console: OpenConsole) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from core.lifecycle import Status
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
 
@@ -65,3 +66,44 @@ async def test_the_selection_survives_sorting(engine: FakeEngine, open_console: 
         await operator.press("space", "s", "S")
         (selected,) = operator.devices.selected
         assert operator.devices.rows[selected].device.name == "AHU-03 supply fan"
+
+
+async def test_what_was_selected_before_is_selected_again(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("space", "space", "u", "space", "V")
+        assert operator.devices.selected == {1, 2}
+        await operator.press("V")
+        assert operator.devices.selected == {3}
+
+
+async def test_a_device_that_is_gone_is_not_selected_again(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("space", "space", "escape")
+        await engine.remove(1)
+        await operator.up_to_date()
+        await operator.press("V")
+        assert operator.devices.selected == {2}
+
+
+async def test_the_list_is_sorted_by_a_column_that_is_chosen_and_then_by_the_one_before(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("C")
+        await operator.type("group")
+        await operator.press("enter", "C")
+        assert "then by Group, then by name" in operator.screen()
+        await operator.type("status")
+        await operator.press("enter")
+        shown = [operator.devices.at(place) for place in range(len(operator.devices.view))]
+        oks = [row.device.group for row in shown if row.status is Status.OK]
+        assert oks == sorted(oks, key=str)
+        assert "Status▴" in operator.screen()
+        await operator.press("S")
+        shown = [operator.devices.at(place) for place in range(len(operator.devices.view))]
+        oks = [row.device.group for row in shown if row.status is Status.OK]
+        assert oks == sorted(oks, key=str)
+        assert shown[0].status is Status.OK

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 
 import pytest
 
+from core.errors import FieldhandError
 from core.lifecycle import Status
 from core.models import JobState, TaskState
+from tests.tui.conftest import OpenConsole
+from tests.tui.field import FakeEngine, plant
 from tui.model.devices import SEVERITY
 from tui.screens.pages import MEANINGS
-from tui.theme import JOB_TOKENS, STATUS_TOKENS, TASK_TOKENS, Appearance, Depth, Token
+from tui.theme import JOB_TOKENS, PALETTES, STATUS_TOKENS, TASK_TOKENS, THEMES, Appearance, Depth, Token
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
@@ -69,3 +72,59 @@ UTF8 = {"LANG": "de_DE.UTF-8"}
 def test_the_terminal_decides_how_it_looks(environment: Mapping[str, str], depth: Depth, ascii_only: bool) -> None:
     appearance = Appearance.of_terminal(environment)
     assert (appearance.depth, appearance.ascii_only) == (depth, ascii_only)
+
+
+def contrast(first: str, second: str) -> float:
+    """As WCAG 2 defines it (relative luminance)."""
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+def test_every_text_can_be_read_on_and_off_the_cursor(theme: str) -> None:
+    palette = PALETTES[theme]
+    least = 7.0 if theme == "high-contrast" else 4.5
+    texts = ("text", "strong", "accent", "good", "bad", "warning", "magenta", "blue", "cyan")
+    for name in texts:
+        assert contrast(getattr(palette, name), palette.surface) >= least, name
+        assert contrast(getattr(palette, name), palette.cursor) >= 4.4, name
+
+
+def test_a_theme_can_be_named_on_the_command_line_or_in_the_environment() -> None:
+    terminal = {"TERM": "xterm-256color", "FIELDHAND_THEME": "light", **UTF8}
+    assert Appearance.of_terminal(terminal).name == "light"
+    assert Appearance.of_terminal(terminal, "high-contrast").name == "high-contrast"
+    assert Appearance.of_terminal(terminal, "ansi").depth is Depth.SIXTEEN
+    with pytest.raises(FieldhandError, match="dark, light, high-contrast, colour-blind, ansi"):
+        Appearance.of_terminal(terminal, "pink")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_theme_adds_no_colour_where_none_is_wanted(theme: str) -> None:
+    appearance = Appearance.of_terminal({"TERM": "xterm-256color", "NO_COLOR": "1", **UTF8}, theme)
+    assert all(appearance.style(token).color is None for token in Token)
+    assert appearance.themed("light").depth is Depth.NONE
+
+
+async def test_the_theme_is_changed_from_the_palette_and_everything_follows(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        for theme in ("light", "ansi", "dark"):
+            await operator.press("colon")
+            await operator.type("theme")
+            await operator.press("enter")
+            await operator.type(theme)
+            await operator.press("enter")
+            assert operator.app.appearance.name == theme
+            plain = operator.app.appearance.style(Token.TEXT).bgcolor
+            strip = next(s for s in operator.app.screen._compositor.render_strips() if "Boiler 2" in s.text)
+            shown = {segment.style.bgcolor for segment in strip if segment.style}
+            assert plain in shown or (plain is None and operator.app.native_ansi_color)

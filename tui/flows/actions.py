@@ -11,7 +11,7 @@ from core.actions import BY_NAME, Action, LoadParameters, ReplaceParameters
 from core.errors import FieldhandError, Kind
 from core.models import Device
 from core.rpc import Selection
-from tui.bindings import Command
+from tui.bindings import EVERYWHERE, Command
 from tui.console import Console
 from tui.flows.starting import NOTHING_SAID, Subject, start
 from tui.screens.ask import AskDialog
@@ -47,7 +47,8 @@ def choose(app: Console, subject: Subject, widget: Widget, commands: Sequence[Co
         elif choice is not None:
             act(app, choice.action, everything(app) if choice.everywhere else subject)
 
-    palette = Palette(f"Actions: {subject.words}", subject.selection.scope, _devices(app, subject), commands)
+    more = (*commands, *EVERYWHERE)
+    palette = Palette(f"Actions: {subject.words}", subject.selection.scope, _devices(app, subject), more)
     app.push_screen(palette, chosen)
 
 
@@ -58,7 +59,7 @@ def choose_command(app: Console, title: str, widget: Widget, commands: Sequence[
         if isinstance(choice, Command):
             await widget.run_action(choice.action)
 
-    app.push_screen(Palette(title, None, (), commands), chosen)
+    app.push_screen(Palette(title, None, (), (*commands, *EVERYWHERE)), chosen)
 
 
 def everything(app: Console) -> Subject:

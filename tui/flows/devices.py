@@ -11,8 +11,9 @@ from core.interchange import export_text
 from core.models import Device
 from core.rpc import Acknowledge, AddDevice, Adopt, AssignGroup, EditDevice, FoundDevice, ImportDevices, ImportReport
 from tui import files
-from tui.console import Console
+from tui.console import GRACE_SECONDS, Console
 from tui.flows.saving import save_text
+from tui.flows.undo import remembered
 from tui.screens.discover import DiscoverDialog
 from tui.screens.file_picker import FileDialog
 from tui.screens.form import Entry, FormDialog
@@ -56,20 +57,21 @@ async def edit_device(app: Console, device: Device) -> None:
 
     async def edit(values: Mapping[str, str]) -> None:
         points = _points(values["points"])
-        await app.call(
-            EditDevice(
-                device=device.id,
-                name=_other(values["name"], device.name),
-                uid=_other(values["uid"], device.uid),
-                port=_other(values["port"], device.port or ""),
-                program_id=_other(values["program_id"], device.program_id or ""),
-                type=_other(values["type"], device.type),
-                location=_other(values["location"], device.location),
-                points=None if points == device.points else points,
+        async with remembered(app, [device.id]):
+            await app.call(
+                EditDevice(
+                    device=device.id,
+                    name=_other(values["name"], device.name),
+                    uid=_other(values["uid"], device.uid),
+                    port=_other(values["port"], device.port or ""),
+                    program_id=_other(values["program_id"], device.program_id or ""),
+                    type=_other(values["type"], device.type),
+                    location=_other(values["location"], device.location),
+                    points=None if points == device.points else points,
+                )
             )
-        )
-        if values["group"] != (device.group or ""):
-            await app.call(AssignGroup(devices=(device.id,), group=values["group"] or None))
+            if values["group"] != (device.group or ""):
+                await app.call(AssignGroup(devices=(device.id,), group=values["group"] or None))
 
     title = f"Edit {device.name}"
     name = await app.push_screen_wait(FormDialog(title, "Save", _entries(app, device, ports), edit))
@@ -138,7 +140,7 @@ async def import_devices(app: Console) -> None:
     if choice is None:
         return
     provision = choice is ImportChoice.PROVISION
-    done = await app.call(ImportDevices(text=text, port=port, provision=provision))
+    done = await app.call(ImportDevices(text=text, port=port, provision=provision, grace=GRACE_SECONDS))
     app.say(f"{plural(len(done.added), 'device')} imported from {clean(path.name)}")
     if done.job is not None:
         app.watch_job(done.job)
@@ -182,7 +184,7 @@ async def search(app: Console, port: str, found: tuple[FoundDevice, ...] | None 
 
 async def acknowledge(app: Console, device: Device) -> None:
     """The failure has been looked at."""
-    if app.client.greeting.role == "operator":
+    if not app.read_only:
         await app.call(Acknowledge(devices=(device.id,)))
 
 

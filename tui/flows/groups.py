@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from core.models import Group
 from core.rpc import AddGroup, AssignGroup, RemoveGroup, RenameGroup
+from core.store import views
 from tui.console import Console
 from tui.flows.starting import Subject
+from tui.flows.undo import remembered
+from tui.model.edits import GroupEdit
 from tui.screens.ask import AskDialog, ConfirmDialog
 from tui.screens.group_picker import GroupPicker, NewGroup
 from tui.text import clean, plural
@@ -18,7 +22,8 @@ async def assign_group(app: Console, subject: Subject) -> None:
     if isinstance(choice, NewGroup):
         await app.call(AddGroup(name=choice.name))
     group = choice.name
-    await app.call(AssignGroup(devices=subject.devices, group=group))
+    async with remembered(app, subject.devices):
+        await app.call(AssignGroup(devices=subject.devices, group=group))
     app.say(f"{subject.words}: in group {clean(group)} now" if group else f"{subject.words}: in no group now")
 
 
@@ -31,13 +36,16 @@ async def new_group(app: Console) -> None:
     await app.push_screen_wait(AskDialog("New group", "Name", "", "Make", make))
 
 
-async def rename_group(app: Console, group: str) -> None:
+async def rename_group(app: Console, group: Group) -> None:
     """Give a group another name."""
 
     async def rename(name: str) -> None:
-        await app.call(RenameGroup(group=group, name=name))
+        await app.call(RenameGroup(group=group.name, name=name))
+        now = next((known.name for known in await views.groups(app.store) if known.id == group.id), group.name)
+        if now != group.name:
+            app.site.edits.append(GroupEdit(group, now))
 
-    await app.push_screen_wait(AskDialog(f"Rename group {group}", "Name", group, "Rename", rename))
+    await app.push_screen_wait(AskDialog(f"Rename group {group.name}", "Name", group.name, "Rename", rename))
 
 
 async def delete_group(app: Console, group: str, devices: int) -> None:

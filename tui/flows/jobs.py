@@ -5,9 +5,10 @@ from __future__ import annotations
 from core.models import Job, TaskState
 from core.rpc import CancelJob, RetryJob
 from core.store import views
-from tui.console import Console
+from tui.console import GRACE_SECONDS, Console
 from tui.screens.ask import ConfirmDialog
 from tui.text import clean, plural
+from tui.widgets.bottom_lines import job_name
 
 
 async def retry_job(app: Console, job: Job) -> None:
@@ -15,11 +16,14 @@ async def retry_job(app: Console, job: Job) -> None:
     if not job.failed + job.cancelled:
         app.say(f"job {job.id} has nothing to retry: no device failed or was cancelled")
         return
-    app.watch_job(await app.call(RetryJob(job=job.id)))
+    app.watch_job(await app.call(RetryJob(job=job.id, grace=GRACE_SECONDS)))
 
 
 async def cancel_job(app: Console, job: Job) -> None:
-    """Stop a job, after asking."""
+    """Stop a job, after asking unless nothing of it was sent yet."""
+    if job.waits(app.clock.now()):
+        await app.call(CancelJob(job=job.id))
+        return
     left = job.queued + job.running
     if not left:
         app.say(f"job {job.id} has ended already")
@@ -31,6 +35,9 @@ async def cancel_job(app: Console, job: Job) -> None:
 
 async def tell_outcome(app: Console, job: Job) -> None:
     """Say how a job of this console ended."""
+    if job.cancelled == job.total and job.finished_at is not None and job.finished_at < job.not_before:
+        app.say(f"{job_name(job)} cancelled: nothing was sent")
+        return
     if job.total == 1:
         tasks = await views.tasks(app.store, job.id)
         task = next(task for task in tasks if task.state is not TaskState.SKIPPED)

@@ -9,7 +9,7 @@ from typing import Any
 from core.actions import Action
 from core.planning import Plan
 from core.rpc import MakePlan, Selection, StartJob
-from tui.console import Console
+from tui.console import GRACE_SECONDS, Console
 from tui.screens.plan import Agreed, PlanDialog
 
 
@@ -50,6 +50,7 @@ async def start(
             parameters=dict(agreed.parameters),
             agreed=tuple(planned.device for planned in plan.devices),
             pause=agreed.pause,
+            grace=0.0 if action.interactive and not plan.asks else GRACE_SECONDS,
         )
     )
     app.watch_job(job)

@@ -110,6 +110,8 @@ class DeviceList:
         self.filter: Filter = NOTHING
         self.sort = "name"
         self.reverse = False
+        self.then: str | None = None
+        """The column that settles what is equal, before the names do."""
         self.cursor: int | None = None
         self.stamp = 0
         """Another one whenever a row or the selection has changed."""
@@ -118,12 +120,13 @@ class DeviceList:
         self._home: int | None = None
         self._order: list[int] = []
         self._by_name: list[int] = []
-        self._keys: dict[int, Any] = {}
+        self._keys: dict[int, tuple[Any, Any]] = {}
         """What the list is sorted by, besides the name."""
         self._texts: dict[int, Mapping[str, str]] = {}
         """What the filter searches: made when a filter first looks at a device, most are never looked at."""
         self._anchor: int | None = None
         self._before_range: frozenset[int] = frozenset()
+        self._before_clear: frozenset[int] = frozenset()
 
     # rows
 
@@ -165,7 +168,6 @@ class DeviceList:
         """Take in rows that changed. The cursor leaves a device only when the filter no longer shows it."""
         moved = resort = False
         self.stamp += 1
-        key = SORTS[self.sort]
         for row in rows:
             identity = row.device.id
             known = self.rows.get(identity)
@@ -173,8 +175,9 @@ class DeviceList:
             self._texts.pop(identity, None)
             if known is None:
                 self._by_name.append(identity)
-            if known is None or known.by_name != row.by_name or key(row) != self._keys[identity]:
-                self._keys[identity] = key(row)
+            key = self._key(row)
+            if known is None or known.by_name != row.by_name or key != self._keys[identity]:
+                self._keys[identity] = key
                 resort = True
             if (identity in self.position) is not self._matches(identity):
                 moved = True
@@ -212,9 +215,9 @@ class DeviceList:
             self.cursor = home
         self._home = home
 
-    def set_sort(self, column: str, *, reverse: bool = False) -> None:
-        """Order by a column; names settle what is equal."""
-        self.sort, self.reverse = column, reverse
+    def set_sort(self, column: str, *, reverse: bool = False, then: str | None = None) -> None:
+        """Order by a column; what is equal by another one, if there is one, and at last by name."""
+        self.sort, self.reverse, self.then = column, reverse, then
         self._keys = self._all_keys()
         self._resort()
 
@@ -256,7 +259,14 @@ class DeviceList:
     def clear_selection(self) -> None:
         """Select none."""
         self.end_range()
+        self._before_clear = frozenset(self.selected) or self._before_clear
         self.selected.clear()
+
+    def restore_selection(self) -> None:
+        """Select what was selected before it was cleared, as far as it is still there; again: what is selected now."""
+        self.end_range()
+        now, self.selected = self.selected, set(self._before_clear & self.rows.keys())
+        self._before_clear = frozenset(now)
 
     def begin_range(self) -> None:
         """From here on moving the cursor selects everything between."""
@@ -288,18 +298,23 @@ class DeviceList:
 
     # order
 
-    def _all_keys(self) -> dict[int, Any]:
-        key = SORTS[self.sort]
-        return {identity: key(row) for identity, row in self.rows.items()}
+    def _key(self, row: Row) -> tuple[Any, Any]:
+        then = SORTS[self.then](row) if self.then else None
+        return SORTS[self.sort](row), (then is None, then)
+
+    def _all_keys(self) -> dict[int, tuple[Any, Any]]:
+        return {identity: self._key(row) for identity, row in self.rows.items()}
 
     def _resort(self) -> None:
         # In place: a list in which little has changed is sorted in little time.
         self._by_name.sort(key=lambda identity: self.rows[identity].by_name)
-        keys = self._keys
-        present = [identity for identity in self._by_name if keys[identity] is not None]
-        absent = [identity for identity in self._by_name if keys[identity] is None]
+        keys, ordered = self._keys, self._by_name
+        if self.then:
+            ordered = sorted(ordered, key=lambda identity: keys[identity][1])
+        present = [identity for identity in ordered if keys[identity][0] is not None]
+        absent = [identity for identity in ordered if keys[identity][0] is None]
         if self.sort != "name" or self.reverse:
-            present.sort(key=keys.__getitem__, reverse=self.reverse)
+            present.sort(key=lambda identity: keys[identity][0], reverse=self.reverse)
         self._order = present + absent
         self._refilter(self._order)
 

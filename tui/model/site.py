@@ -14,6 +14,7 @@ from core.models import Device, Group, Job, JobState, Port, Summary
 from core.rpc import Measured, PinPressed
 from drivers.base import Capability
 from tui.model.devices import DeviceList
+from tui.model.edits import MOST_EDITS, Edit
 
 MOST_SAID = 200
 """How many messages are kept to be read again."""
@@ -57,6 +58,10 @@ class Site:
     """Unknown devices whose service pin was pressed, by UID, until they are adopted."""
     measured: Measured | None = None
     """The monitoring of the ports as it was measured last; None before."""
+    started: set[int] = field(default_factory=set)
+    """Jobs that were started here and whose end has not been told."""
+    edits: deque[Edit] = field(default_factory=lambda: deque(maxlen=MOST_EDITS))
+    """What can be undone, the last thing done last."""
     folder: Path = field(default_factory=Path.cwd)
     """Where the operator looked for files last."""
     loaded: bool = False
@@ -72,6 +77,11 @@ class Site:
     def running(self) -> list[Job]:
         """Jobs that run, newest first."""
         return [job for job in self.jobs if job.state is JobState.RUNNING]
+
+    def waiting(self, now: float) -> Job | None:
+        """The newest job that has not begun yet; one that was started here first."""
+        waiting = [job for job in self.running if job.waits(now)]
+        return max(waiting, key=lambda job: (job.id in self.started, job.id), default=None)
 
     @property
     def events_per_second(self) -> float | None:
@@ -114,4 +124,4 @@ def seconds_left(job: Job, now: float) -> float | None:
     """How long the job still takes, going by how far it is; None before anything is done."""
     if not job.progress or job.state is not JobState.RUNNING:
         return None
-    return (now - job.created_at) / job.progress * (1 - job.progress)
+    return (now - max(job.created_at, job.not_before)) / job.progress * (1 - job.progress)

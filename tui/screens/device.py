@@ -9,7 +9,7 @@ from textual import work
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 
-from core.actions import ACTIONS, BY_NAME
+from core.actions import BY_NAME
 from core.errors import FieldhandError, Kind
 from core.lifecycle import Status
 from core.models import Device, Job, JournalStep, StepState, StoredSnapshot, Task
@@ -18,6 +18,7 @@ from core.store import views
 from tui.bindings import COMMANDS, MOVES, Place, bindings
 from tui.console import READ
 from tui.flows import actions, devices
+from tui.flows.copying import copy_rows, copy_uids
 from tui.flows.starting import Subject
 from tui.model.devices import Change, Row
 from tui.screens.history import HistoryScreen
@@ -171,8 +172,7 @@ class DeviceScreen(PushedScreen):
         """With the actions that are offered."""
         offered = []
         if self._row:
-            device = self._row.device
-            offered = [(a.key, a.label.lower()) for a in ACTIONS if self.app.site.offered(a, [device])]
+            offered = self.app.offered([self._row.device])
         return [*offered, *super().keys()]
 
     def store_changed(self, change: Change) -> None:
@@ -209,6 +209,16 @@ class DeviceScreen(PushedScreen):
         """What was done to it, as a list."""
         if self._row:
             self.app.push_screen(HistoryScreen(self._row.device))
+
+    def action_copy(self) -> None:
+        """Copy its UID."""
+        if self._row:
+            copy_uids(self.app, [self._row.device])
+
+    def action_copy_row(self) -> None:
+        """Copy what the list says of it."""
+        if self._row:
+            copy_rows(self.app, [self._row])
 
     def action_move(self, rows: int) -> None:
         """Scroll by lines."""

@@ -7,24 +7,26 @@ from collections.abc import Sequence
 from textual import on
 from textual.app import ComposeResult
 
-from core.actions import ACTIONS, BY_NAME
+from core.actions import BY_NAME
 from core.lifecycle import Status
 from core.models import Device
 from core.rpc import Selection
 from tui.bindings import COMMANDS, Place, bindings
 from tui.flows import actions, groups
 from tui.flows import devices as records
+from tui.flows.copying import copy_rows, copy_uids
 from tui.flows.starting import Subject
 from tui.model.devices import Change
 from tui.model.filter import parse
 from tui.screens.device import DeviceScreen
 from tui.screens.history import HistoryScreen
+from tui.screens.order_picker import OrderPicker
 from tui.screens.screen import Keys, keys_of
 from tui.screens.view import View
 from tui.text import clean, plural
 from tui.theme import Token
 from tui.widgets.block import Line
-from tui.widgets.device_table import DeviceHead, DeviceTable
+from tui.widgets.device_table import COLUMNS, DeviceHead, DeviceTable
 from tui.widgets.filter_line import DeviceCounts, FilterLine
 from tui.widgets.table import LineTable
 
@@ -89,7 +91,7 @@ class DevicesView(View):
         devices = self.app.site.devices
         if self.query_one(FilterLine).editing:
             return [("Enter", "keep the filter"), ("Esc", "clear it"), ("", "words  status:failed  !group:roof")]
-        first, *rest = keys_of(self.PLACE)
+        first, *rest = keys_of(self.app, self.PLACE)
         if devices.selected:
             first = (first[0], "actions on selected")
         return [first, rest[0], *self._offered(), *rest[1:]]
@@ -143,8 +145,7 @@ class DevicesView(View):
         stamp = (model.stamp, None if model.selected else model.cursor, self.app.site.link)
         if self._offers[0] != stamp:
             devices = [model.rows[identity].device for identity in model.chosen()]
-            offers = [(a.key, a.label.lower()) for a in ACTIONS if self.app.site.offered(a, devices)]
-            self._offers = stamp, offers
+            self._offers = stamp, self.app.offered(devices)
         return self._offers[1]
 
     def _tell_why_empty(self) -> None:
@@ -212,6 +213,11 @@ class DevicesView(View):
         self.app.site.devices.clear_selection()
         self._reselected()
 
+    def action_reselect(self) -> None:
+        """Select what was selected before."""
+        self.app.site.devices.restore_selection()
+        self._reselected()
+
     def action_step_back(self) -> None:
         """End the range, else clear the filter, else the selection."""
         devices = self.app.site.devices
@@ -244,8 +250,20 @@ class DevicesView(View):
     def action_reverse(self) -> None:
         """Sort the other way round."""
         devices = self.app.site.devices
-        devices.set_sort(devices.sort, reverse=not devices.reverse)
+        devices.set_sort(devices.sort, reverse=not devices.reverse, then=devices.then)
         self._show_all()
+
+    def action_order(self) -> None:
+        """Choose a column to sort by."""
+        devices = self.app.site.devices
+
+        def chosen(column: str | None) -> None:
+            if column is None:
+                return
+            devices.set_sort(column, then=devices.sort if column != devices.sort else devices.then)
+            self._show_all()
+
+        self.app.push_screen(OrderPicker(COLUMNS, devices.sort), chosen)
 
     # keys: what is done
 
@@ -302,6 +320,16 @@ class DevicesView(View):
         """What was done to the device."""
         if self.current:
             self.app.push_screen(HistoryScreen(self.current))
+
+    def action_copy(self) -> None:
+        """Copy the UIDs of the selected devices, or of the one under the cursor."""
+        if ids := self.app.site.devices.chosen():
+            copy_uids(self.app, [self.app.site.devices.rows[identity].device for identity in ids])
+
+    def action_copy_row(self) -> None:
+        """Copy what the list says of them."""
+        if ids := self.app.site.devices.chosen():
+            copy_rows(self.app, [self.app.site.devices.rows[identity] for identity in ids])
 
     def action_import(self) -> None:
         """Add devices from a file."""

@@ -125,7 +125,10 @@ class EventsView(View):
         """What the filter takes while it is typed."""
         if self._filter.editing:
             return [("Enter", "keep the filter"), ("Esc", "clear it")]
-        return [(key, "go on" if label == "freeze" and self._frozen else label) for key, label in keys_of(self.PLACE)]
+        return [
+            (key, "go on" if label == "freeze" and self._frozen else label)
+            for key, label in keys_of(self.app, self.PLACE)
+        ]
 
     def hint(self) -> str:
         """The event under the cursor in full."""

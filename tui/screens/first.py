@@ -111,7 +111,7 @@ class FirstScreen(PushedScreen):
 
     def keys(self) -> Keys:
         """Those of the guide; going back is skipping."""
-        return keys_of(self.PLACE)
+        return keys_of(self.app, self.PLACE)
 
     def hint(self) -> str:
         """The lasting name of the port under the cursor."""

@@ -160,7 +160,7 @@ class GroupsView(View):
     def action_rename(self) -> None:
         """Rename it."""
         if self.group:
-            self.app.begin(groups.rename_group(self.app, self.group.name))
+            self.app.begin(groups.rename_group(self.app, self.group))
 
     def action_delete(self) -> None:
         """Delete it."""

@@ -11,7 +11,7 @@ from core.errors import FieldhandError
 from core.models import Job, JobState, Task, TaskState
 from core.store import views
 from tui.bindings import BACK, COMMANDS, Place, bindings
-from tui.console import READ
+from tui.console import READ, Console
 from tui.flows.jobs import cancel_job, retry_job
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
@@ -22,7 +22,7 @@ from tui.screens.screen import Keys, PushedScreen, keys_of, labelled
 from tui.text import age, clean, cut_middle, duration, exact
 from tui.theme import JOB_TOKENS, TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece, spread
-from tui.widgets.bottom_lines import BAR_WIDTH, MessageLine, bar
+from tui.widgets.bottom_lines import BAR_WIDTH, MessageLine, bar, job_state
 from tui.widgets.list_table import ListTable
 from tui.widgets.table import LineTable, TableHead
 
@@ -35,14 +35,14 @@ COLUMNS = (
 )
 
 
-def job_keys(place: Place, job: Job | None) -> Keys:
+def job_keys(app: Console, place: Place, job: Job | None) -> Keys:
     """The keys of a place where jobs are, as far as they do something to this one."""
     useful = {
         "open": job is not None,
         "retry failed": job is not None and bool(job.failed + job.cancelled),
         "cancel": job is not None and job.state is JobState.RUNNING,
     }
-    return [(key, label) for key, label in keys_of(place) if useful.get(label, True)]
+    return [(key, label) for key, label in keys_of(app, place) if useful.get(label, True)]
 
 
 class TaskTable(ListTable[Task]):
@@ -102,7 +102,7 @@ class JobHead(Block):
         left = seconds_left(job, now)
         if left is not None:
             counts.append((f"  {duration(left)} left", Token.MUTED))
-        state = "stopping" if job.cancelling and not job.finished_at else job.state.value
+        state = job_state(job, now)
         shown: Line = (("failures only ", Token.WARNING),) if self.failures else ()
         return [
             spread([(title, Token.STRONG), (f"  {state}", JOB_TOKENS[job.state])], [(by + " ", Token.MUTED)], width),
@@ -141,7 +141,7 @@ class JobScreen(PushedScreen):
 
     def keys(self) -> Keys:
         """What can be done to the job."""
-        return [*job_keys(self.PLACE, self._job), *labelled([BACK])]
+        return [*job_keys(self.app, self.PLACE, self._job), *labelled(self.app.commands([BACK]))]
 
     def hint(self) -> str:
         """What came of the device under the cursor, in full."""

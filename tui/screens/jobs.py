@@ -19,7 +19,7 @@ from tui.screens.view import View
 from tui.text import age, clean
 from tui.theme import JOB_TOKENS, Token
 from tui.widgets.block import Piece
-from tui.widgets.bottom_lines import bar
+from tui.widgets.bottom_lines import bar, job_state
 from tui.widgets.list_table import ListTable
 from tui.widgets.table import TableHead
 
@@ -49,7 +49,7 @@ class JobTable(ListTable[Job]):
         glyphs = self.app.appearance.glyphs
         match place.column.name:
             case "state":
-                word = "stopping" if item.cancelling and not item.finished_at else item.state.value
+                word = job_state(item, self.app.clock.now())
                 return ((f"{glyphs.job[item.state]} {word}", JOB_TOKENS[item.state]),)
             case "title":
                 return ((clean(item.title), Token.STRONG),)
@@ -104,7 +104,7 @@ class JobsView(View):
 
     def keys(self) -> Keys:
         """What can be done to the job under the cursor."""
-        return job_keys(self.PLACE, self.table.current)
+        return job_keys(self.app, self.PLACE, self.table.current)
 
     def action_open(self) -> None:
         """Device by device."""

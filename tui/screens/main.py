@@ -38,7 +38,7 @@ class TabLine(OneLine):
         line: list[Piece] = [(" ", Token.TEXT)]
         for place, command in enumerate(VIEWS[: len(NAMES)]):
             chosen = place == self.at
-            text = f" {command.shown} {command.help} "
+            text = f" {self.app.commands([command])[0].shown} {command.help} "
             line += [(text, Token.CHOSEN if chosen else Token.MUTED), (" ", Token.TEXT)]
         return line
 

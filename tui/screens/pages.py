@@ -77,7 +77,8 @@ class HelpBlock(Block):
 
     def lines(self, width: int) -> Sequence[Line]:
         """Chapter by chapter."""
-        chapters = pages(self._place)
+        said = [(title, self.app.commands(commands)) for title, commands in pages(self._place)]
+        chapters = [(title, commands) for title, commands in said if commands]
         keys = max(width_of(command.shown) for _, commands in chapters for command in commands) + 3
         lines: list[Line] = []
         for title, commands in chapters:

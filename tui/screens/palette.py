@@ -9,7 +9,7 @@ from typing import Final
 
 from core.actions import ACTIONS, Action, Scope
 from core.models import Device
-from tui.bindings import Command, key_name
+from tui.bindings import ON_DEVICES, Command, key_name
 from tui.model.columns import Column
 from tui.screens.pick import Item, PickDialog
 from tui.text import plural
@@ -37,11 +37,12 @@ class Palette(PickDialog[Chosen | Command]):
 
     def items(self, typed: str) -> Sequence[Item[Chosen | Command]]:
         """The catalogue in its order, the commands of the place, and the catalogue again for all devices."""
-        if self._scope is None:
-            return [self._command(command) for command in self._commands if command.title]
+        commands = [self._command(command) for command in self.app.commands(self._commands) if command.title]
+        if self._scope is None or self.app.read_only:
+            return commands
         return [
             *(self._action(action, self._scope) for action in ACTIONS if self._scope in action.scopes),
-            *(self._command(command) for command in self._commands if command.title),
+            *commands,
             *(self._everywhere(action) for action in ACTIONS if Scope.ALL in action.scopes),
         ]
 
@@ -56,7 +57,8 @@ class Palette(PickDialog[Chosen | Command]):
             offer = action.help
         else:
             offer = f"{offered:,} of {len(self._devices):,}"
-        return Item(Chosen(action), (title, action.key, offer), f"{title} {action.name}".casefold(), refusal)
+        (command,) = self.app.commands([ON_DEVICES[ACTIONS.index(action)]])
+        return Item(Chosen(action), (title, command.shown, offer), f"{title} {action.name}".casefold(), refusal)
 
     def _everywhere(self, action: Action) -> Item[Chosen | Command]:
         title = action.title(Scope.ALL)

@@ -213,7 +213,7 @@ class ReplaceScreen(PushedScreen):
 
     def keys(self) -> Keys:
         """Enter does what the last line says."""
-        return [*keys_of(self.PLACE), ("Esc", "back")]
+        return [*keys_of(self.app, self.PLACE), ("Esc", "back")]
 
     def store_changed(self, change: Change) -> None:
         """The configuration may have been saved meanwhile, the job gone on."""

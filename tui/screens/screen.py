@@ -27,12 +27,9 @@ def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
     return [(key_name(command.keys[0]), command.label) for command in commands if command.label]
 
 
-def keys_of(place: Place) -> list[tuple[str, str]]:
+def keys_of(app: Console, place: Place) -> list[tuple[str, str]]:
     """What the key line says of a place, apart from the actions on devices."""
-    return labelled([command for command in COMMANDS[place] if command not in ON_DEVICES])
-
-
-HELP_KEY = labelled(EVERYWHERE)[-1]
+    return labelled(app.commands([command for command in COMMANDS[place] if command not in ON_DEVICES]))
 
 
 class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
@@ -64,7 +61,7 @@ class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
 
     def keys(self) -> Keys:
         """The keys that are useful now, the best first."""
-        return keys_of(self.PLACE)
+        return keys_of(self.app, self.PLACE)
 
     def hint(self) -> str:
         """A word on what the cursor is on, where there is more to say than fits its row."""
@@ -77,10 +74,14 @@ class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
     def store_changed(self, change: Change) -> None:
         """Show what the store says now."""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What changes something is not there when nothing may be changed."""
+        return self.app.may_run(action, COMMANDS[self.PLACE])
+
     def refresh_keys(self) -> None:
         """Say anew what the keys do."""
         typing = isinstance(self.focused, Input)  # which takes the question mark too
-        self.query_one(KeyLine).show([*self.keys(), *([] if typing else [HELP_KEY])])
+        self.query_one(KeyLine).show([*self.keys(), *([] if typing else labelled(self.app.commands(EVERYWHERE))[-1:])])
         message_line = self.query_one(MessageLine)
         message_line.hint = self.hint()
         message_line.update()
@@ -99,7 +100,7 @@ class PushedScreen(FullScreen[None]):
 
     def keys(self) -> Keys:
         """Back is among them."""
-        return [*super().keys(), *labelled([BACK])]
+        return [*super().keys(), *labelled(self.app.commands([BACK]))]
 
     def action_back(self) -> None:
         """Close it."""

@@ -28,11 +28,15 @@ class View(Vertical, inherit_bindings=False):
 
     def keys(self) -> Keys:
         """The keys that are useful now, the best first."""
-        return keys_of(self.PLACE)
+        return keys_of(self.app, self.PLACE)
 
     def hint(self) -> str:
         """A word on what the cursor is on."""
         return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What changes something is not there when nothing may be changed."""
+        return self.app.may_run(action, COMMANDS[self.PLACE])
 
     def action_palette(self) -> None:
         """Choose from what can be done here."""

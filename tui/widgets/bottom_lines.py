@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from core.actions import BY_NAME
 from core.models import Job, JobState
+from tui.bindings import CANCEL_START
 from tui.model.site import seconds_left
 from tui.text import clean, cut_end, duration
 from tui.theme import Appearance, Token
@@ -31,8 +33,15 @@ def job_name(job: Job) -> str:
     return f"{action.label if action else clean(job.title)} {job.total}{where}"
 
 
+def job_state(job: Job, now: float) -> str:
+    """The word on where a job stands."""
+    if job.waits(now):
+        return "waiting"
+    return "stopping" if job.cancelling and not job.finished_at else job.state.value
+
+
 class MessageLine(OneLine):
-    """What was said, until the next key; else the job that runs; else a word on what the cursor is on."""
+    """A job about to begin, else what was said, until the next key, else the job that runs, else a word on the row."""
 
     hint = ""
     with_job = True
@@ -46,6 +55,9 @@ class MessageLine(OneLine):
 
     def line(self, width: int) -> Line:
         """The one or the other."""
+        waiting = self.app.site.waiting(self.app.clock.now())
+        if waiting is not None:
+            return self._countdown(waiting)
         message = self.app.site.message
         if message is not None:
             glyphs = self.app.appearance.glyphs
@@ -56,6 +68,13 @@ class MessageLine(OneLine):
         if running and self.with_job:
             return self._job(running, width)
         return ((cut_end(f"   {self.hint}", width, self.app.appearance.glyphs.ellipsis), Token.MUTED),)
+
+    def _countdown(self, job: Job) -> Line:
+        left = math.ceil(job.not_before - self.app.clock.now())
+        line: list[Piece] = [(f" {job_name(job)}", Token.STRONG), (f" starts in {left} s", Token.WARNING)]
+        if job.id in self.app.site.started:
+            return [*line, (", ", Token.MUTED), (CANCEL_START.shown, Token.KEY), (" cancels", Token.MUTED)]
+        return [*line, (f", started by {clean(job.operator)}", Token.MUTED)]
 
     def _job(self, running: Sequence[Job], width: int) -> Line:
         job = running[0]

@@ -23,12 +23,12 @@ class TopLine(OneLine):
         glyphs = self.app.appearance.glyphs
         name = cut_middle(clean(self.app.site.name or "fieldhand"), NAME_WIDTH, glyphs.ellipsis)
         line: list[Piece] = [(f" {name}", Token.STRONG), ("   ", Token.TEXT), *self._worker()]
+        if self.app.read_only:
+            line += [("  ", Token.TEXT), ("read-only", Token.WARNING)]
         for fact in self._facts():
             if width_of_line(line) + 2 + len(fact[0]) <= width:
                 line += [("  ", Token.TEXT), fact]
-        greeting = self.app.client.greeting
-        who = clean(greeting.operator) + (" (view only)" if greeting.role == "viewer" else "")
-        return spread(line, [(who + " ", Token.MUTED)], width)
+        return spread(line, [(clean(self.app.client.greeting.operator) + " ", Token.MUTED)], width)
 
     def _worker(self) -> list[Piece]:
         glyphs, site = self.app.appearance.glyphs, self.app.site

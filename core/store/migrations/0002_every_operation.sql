@@ -13,7 +13,8 @@ CREATE TABLE task_with_name (
     attempt     INTEGER NOT NULL,
     started_at  REAL,
     finished_at REAL,
-    rev         INTEGER NOT NULL
+    rev         INTEGER NOT NULL,
+    record_only INTEGER NOT NULL DEFAULT 0     -- the device itself is not told
 );
 INSERT INTO task_with_name (id, job_id, device_id, name, uid, state, step, percent, reason, attempt,
                             started_at, finished_at, rev)
@@ -83,6 +84,7 @@ CREATE TABLE image (
 ALTER TABLE port ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;    -- monitoring, by an operator
 ALTER TABLE job ADD COLUMN pauses INTEGER NOT NULL DEFAULT 0;     -- it holds the monitoring of its ports while it runs
 ALTER TABLE job ADD COLUMN awaits_seats INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN not_before REAL NOT NULL DEFAULT 0;    -- nothing of it is done before that time
 
 ALTER TABLE site ADD COLUMN mode TEXT NOT NULL DEFAULT 'dmm';
 ALTER TABLE site ADD COLUMN without TEXT NOT NULL DEFAULT '[]';   -- JSON: protocols the site does not have

@@ -1,0 +1,37 @@
+"""Copying through the terminal (OSC 52): it reaches the clipboard of the machine the operator sits at, over SSH too.
+
+Whether the terminal takes it, it does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.models import Device
+from tui.console import Console
+from tui.model.devices import Row
+from tui.text import clean, plural
+
+
+def copy_uids(app: Console, devices: Sequence[Device]) -> None:
+    """The UIDs, one a line."""
+    uids = [clean(device.uid) for device in devices if device.uid]
+    if not uids:
+        app.say("no UID to copy: it is not known yet", bad=True)
+        return
+    app.copy_to_clipboard("\n".join(uids))
+    app.say(f"{uids[0] if len(uids) == 1 else plural(len(uids), 'UID')} sent to the terminal")
+
+
+def copy_rows(app: Console, rows: Sequence[Row]) -> None:
+    """Everything that is said of the devices in the list, with tabs between, one a line."""
+    app.copy_to_clipboard("\n".join(_text(row) for row in rows))
+    app.say(f"{clean(rows[0].device.name) if len(rows) == 1 else plural(len(rows), 'row')} sent to the terminal")
+
+
+def _text(row: Row) -> str:
+    device = row.device
+    status = f"{row.status.value}: {row.reason}" if row.reason else row.status.value
+    address = device.address.text if device.address else ""
+    cells = (device.name, device.uid, status, device.group, address, device.port, device.program_id)
+    return "\t".join(clean(cell or "") for cell in cells)
