@@ -611,7 +611,7 @@ async def test_a_license_that_ends_sooner_than_the_others_is_watched_too(
 
 
 def test_only_greeting_planning_reading_and_asking_a_unit_who_it_is_change_nothing() -> None:
-    looking = {"hello", "plan", "unit.identify", "monitoring.read", "events.read"}
+    looking = {"hello", "plan", "unit.identify", "monitoring.read", "events.read", "port.find"}
     assert {request.method for request in HANDLERS if not request.changes} == looking
 
 
