@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from core.errors import Exit, FieldhandError
+from core.errors import Exit, FieldhandError, Kind
 from core.paths import VARIABLE, StateDirectory
 from tui.commands.parsing import Commands
 from tui.commands.session import Session
@@ -94,6 +94,7 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     _console_options(parser, read_only=False, theme=None)
+    parser.add_argument("--plain", action="store_true", help="no screen: lines in, lines out, for screen readers")
     parser.set_defaults(command=_console)
     commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
     demo = commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
@@ -134,6 +135,12 @@ async def _await(outcome: object) -> object:
 
 
 async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
+    if arguments.plain:
+        from tui.plain import plain  # noqa: PLC0415 - the way to Textual's messages
+
+        if arguments.read_only:
+            raise FieldhandError(Kind.INVALID, what="option", value="--read-only", reason="--plain has none")
+        return await plain(session.directory, main)
     from tui.start import console  # noqa: PLC0415 - the only way to Textual
 
     return await console(session.directory, read_only=arguments.read_only, theme=arguments.theme)

@@ -14,8 +14,9 @@ from typing import Final
 import aiosqlite
 from textual.message import Message
 
-from core.client import EngineClient
+from core.client import EngineClient, SocketClient
 from core.errors import FieldhandError, Kind
+from core.paths import StateDirectory
 from core.rpc import AnyNotice, Measured, PinPressed, Searching, StoreChanged
 from core.store import views
 from core.store.database import open_reader
@@ -24,6 +25,8 @@ from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGo
 from tui.model.devices import Row
 
 PAUSE_BETWEEN_READS: Final = 0.1
+PAUSE_OVER_SSH: Final = 0.2
+"""Half as many repaints where each of them travels."""
 PAUSE_BEFORE_RECONNECT: Final = 2.0
 ROWS_AT_A_TIME: Final = 500
 """Rows derived before other work of the loop gets its turn."""
@@ -41,6 +44,7 @@ class Feed:
         post: Callable[[Message], object],
         clock: Clock,
         reconnect: Reconnect | None = None,
+        pause: float = PAUSE_BETWEEN_READS,
     ) -> None:
         self.client = client
         self.db: aiosqlite.Connection | None = None
@@ -48,6 +52,7 @@ class Feed:
         self._post = post
         self._clock = clock
         self._reconnect = reconnect
+        self.pause = pause
         self._revision = 0
         self._group_names: frozenset[str] = frozenset()
         self._dirty = asyncio.Event()
@@ -111,7 +116,7 @@ class Feed:
                 self._post(await self._read(db))
             except sqlite3.Error as error:
                 raise FieldhandError(Kind.DATABASE, path=str(self._store), reason=str(error)) from error
-            await asyncio.sleep(PAUSE_BETWEEN_READS)
+            await asyncio.sleep(self.pause)
 
     async def _read(self, db: aiosqlite.Connection) -> StoreRead:
         summary = await views.summary(db, self._clock.now())
@@ -135,6 +140,17 @@ class Feed:
                 await self.client.close()
                 self.client = client
                 return
+
+
+def reconnecting(directory: StateDirectory) -> Reconnect:
+    """To the worker of this directory; one that was killed is started anew, one that was told to end is not."""
+
+    async def reconnect() -> EngineClient:
+        if await asyncio.to_thread(directory.ended_in_order):
+            return await SocketClient.connect(directory)
+        return await SocketClient.connect_or_start(directory)
+
+    return reconnect
 
 
 async def _rows(db: aiosqlite.Connection, since: int) -> list[Row]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
-from core.client import EngineClient, SocketClient
+from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
+from tui.feed import reconnecting
 from tui.keymap import Keymap
 from tui.theme import Appearance
 
@@ -26,13 +26,13 @@ async def console(directory: StateDirectory, *, read_only: bool = False, theme: 
     keymap, appearance = Keymap.load(os.environ), Appearance.of_terminal(os.environ, theme)
     client = await SocketClient.connect_or_start(directory)
 
-    async def reconnect() -> EngineClient:
-        if await asyncio.to_thread(directory.ended_in_order):
-            return await SocketClient.connect(directory)
-        return await SocketClient.connect_or_start(directory)
-
     app = FieldhandApp(
-        client, directory.store, reconnect=reconnect, keymap=keymap, read_only=read_only, appearance=appearance
+        client,
+        directory.store,
+        reconnect=reconnecting(directory),
+        keymap=keymap,
+        read_only=read_only,
+        appearance=appearance,
     )
     await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
     await app.client.close()
