@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser(common, command).parse_args(given)
     session = Session(StateDirectory.find(getattr(parsed, "state", None)), getattr(parsed, "json", False))
     try:
+        _check_options(parsed)
         outcome = parsed.command(parsed, session)
         if inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
@@ -119,6 +120,13 @@ def _console_options(parser: argparse.ArgumentParser, *, read_only: object, them
     )
 
 
+def _check_options(parsed: argparse.Namespace) -> None:
+    """A promise that is not kept is refused: it is the console that is read-only, and the one with a screen."""
+    if parsed.read_only and (parsed.plain or parsed.command not in (_console, _demo)):
+        reason = "it is for the console with a screen"
+        raise FieldhandError(Kind.INVALID, what="option", value="--read-only", reason=reason)
+
+
 class _Version(argparse.Action):
     """Looked up only when it is asked for."""
 
@@ -138,8 +146,6 @@ async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
     if arguments.plain:
         from tui.plain import plain  # noqa: PLC0415 - the way to Textual's messages
 
-        if arguments.read_only:
-            raise FieldhandError(Kind.INVALID, what="option", value="--read-only", reason="--plain has none")
         return await plain(session.directory, main)
     from tui.start import console  # noqa: PLC0415 - the only way to Textual
 
