@@ -20,7 +20,7 @@ from core.store import views
 from tui.bindings import CANCEL_START, EVERYWHERE
 from tui.clock import Clock
 from tui.console import READ, Console
-from tui.feed import Feed, Reconnect
+from tui.feed import PAUSE_BETWEEN_READS, PAUSE_OVER_SSH, Feed, Reconnect
 from tui.flows.jobs import cancel_job, tell_outcome
 from tui.flows.practice import resume
 from tui.flows.undo import undo
@@ -87,7 +87,8 @@ class FieldhandApp(Console):
         self._welcomes = field is not None
         self.reader = None
         self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
-        self.feed = Feed(client, store, self.post_message, self.clock, reconnect)
+        pause = PAUSE_OVER_SSH if "SSH_CONNECTION" in os.environ else PAUSE_BETWEEN_READS
+        self.feed = Feed(client, store, self.post_message, self.clock, reconnect, pause)
         self.store_changed: Signal[Change] = Signal(self, "store changed")
         self.searching: Signal[Searching] = Signal(self, "searching")
         self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")

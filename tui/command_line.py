@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from core.errors import Exit, FieldhandError
+from core.errors import Exit, FieldhandError, Kind
 from core.paths import VARIABLE, StateDirectory
 from tui.commands.parsing import Commands
 from tui.commands.session import Session
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser(common, command).parse_args(given)
     session = Session(StateDirectory.find(getattr(parsed, "state", None)), getattr(parsed, "json", False))
     try:
+        _check_options(parsed)
         outcome = parsed.command(parsed, session)
         if inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
@@ -95,6 +96,7 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     _console_options(parser, read_only=False, theme=None)
+    parser.add_argument("--plain", action="store_true", help="no screen: lines in, lines out, for screen readers")
     parser.set_defaults(command=_console)
     commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
     demo = commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
@@ -119,6 +121,13 @@ def _console_options(parser: argparse.ArgumentParser, *, read_only: object, them
     )
 
 
+def _check_options(parsed: argparse.Namespace) -> None:
+    """A promise that is not kept is refused: it is the console that is read-only, and the one with a screen."""
+    if parsed.read_only and (parsed.plain or parsed.command not in (_console, _demo)):
+        reason = "it is for the console with a screen"
+        raise FieldhandError(Kind.INVALID, what="option", value="--read-only", reason=reason)
+
+
 class _Version(argparse.Action):
     """Looked up only when it is asked for."""
 
@@ -135,6 +144,10 @@ async def _await(outcome: object) -> object:
 
 
 async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
+    if arguments.plain:
+        from tui.plain import plain  # noqa: PLC0415 - the way to Textual's messages
+
+        return await plain(session.directory, main)
     gc.disable()  # what is made while modules are loaded stays: looking for garbage in it takes a sixth of the time
     from tui.start import console  # noqa: PLC0415 - the only way to Textual
 

@@ -18,8 +18,9 @@ from typing import Final
 import aiosqlite
 from textual.message import Message
 
-from core.client import EngineClient
+from core.client import EngineClient, SocketClient
 from core.errors import FieldhandError, Kind
+from core.paths import StateDirectory
 from core.rpc import AnyNotice, Measured, PinPressed, Searching, StoreChanged
 from core.store import views
 from core.store.database import open_reader
@@ -31,6 +32,8 @@ PAUSE_BETWEEN_READS: Final = 0.1
 LONGEST_PAUSE: Final = 0.5
 PAUSES_PER_READ: Final = 4
 """The pause is so many times as long as the read took: merely counting a hundred thousand devices takes a while."""
+PAUSE_OVER_SSH: Final = 0.2
+"""Half as many repaints where each of them travels."""
 PAUSE_BEFORE_RECONNECT: Final = 2.0
 
 Reconnect = Callable[[], Awaitable[EngineClient]]
@@ -46,6 +49,7 @@ class Feed:
         post: Callable[[Message], object],
         clock: Clock,
         reconnect: Reconnect | None = None,
+        pause: float = PAUSE_BETWEEN_READS,
     ) -> None:
         self.client = client
         self.db: aiosqlite.Connection | None = None
@@ -53,6 +57,7 @@ class Feed:
         self._post = post
         self._clock = clock
         self._reconnect = reconnect
+        self.pause = pause
         self._revision = 0
         self._group_names: frozenset[str] = frozenset()
         self._dirty = asyncio.Event()
@@ -118,7 +123,7 @@ class Feed:
             except sqlite3.Error as error:
                 raise FieldhandError(Kind.DATABASE, path=str(self._store), reason=str(error)) from error
             took = time.monotonic() - began
-            await asyncio.sleep(min(max(PAUSE_BETWEEN_READS, PAUSES_PER_READ * took), LONGEST_PAUSE))
+            await asyncio.sleep(min(max(self.pause, PAUSES_PER_READ * took), LONGEST_PAUSE))
 
     async def _read(self, db: aiosqlite.Connection) -> StoreRead:
         summary = await views.summary(db, self._clock.now())
@@ -151,3 +156,14 @@ class Feed:
                 await self.client.close()
                 self.client = client
                 return
+
+
+def reconnecting(directory: StateDirectory, ends_with: int | None = None) -> Reconnect:
+    """To the worker of this directory; one that was killed is started anew, one that was told to end is not."""
+
+    async def reconnect() -> EngineClient:
+        if await asyncio.to_thread(directory.ended_in_order):
+            return await SocketClient.connect(directory)
+        return await SocketClient.connect_or_start(directory, ends_with=ends_with)
+
+    return reconnect

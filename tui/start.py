@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
-from core.client import EngineClient, SocketClient
+from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
+from tui.feed import reconnecting
 from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
 from tui.theme import Appearance
@@ -38,15 +38,10 @@ async def console(
     client = await SocketClient.connect_or_start(directory, ends_with=ends_with)
     field = field or VirtualField(directory.path / "field")
 
-    async def reconnect() -> EngineClient:
-        if await asyncio.to_thread(directory.ended_in_order):
-            return await SocketClient.connect(directory)
-        return await SocketClient.connect_or_start(directory, ends_with=ends_with)
-
     app = FieldhandApp(
         client,
         directory.store,
-        reconnect=reconnect,
+        reconnect=reconnecting(directory, ends_with),
         field=field,
         keymap=keymap,
         read_only=read_only,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.actions import ACTIONS
+from core.errors import Exit
 from core.rpc import Request
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
 from tui.bindings import COMMANDS, EVERYWHERE, Place
+from tui.command_line import main
 from tui.screens.dialog import Dialog
 from tui.screens.main import MainScreen
 
@@ -71,3 +75,12 @@ async def test_an_operator_is_not_told_that_it_is_read_only(engine: FakeEngine, 
     await plant(engine)
     async with open_console() as operator:
         assert "read-only" not in operator.screen()
+
+
+@pytest.mark.parametrize("words", [("group", "add", "roof"), ("--plain",)], ids=["command", "plain"])
+def test_nothing_else_is_mistaken_for_read_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert main(["--state", str(tmp_path), "--read-only", *words]) == Exit.USAGE
+    assert "it is for the console" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
