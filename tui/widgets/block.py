@@ -92,5 +92,5 @@ class OneLine(Block):
 
     def update(self) -> None:
         """Repaint if there is something new to see."""
-        if self.size.width and self.line(self.size.width) != self._shown:
+        if not self.size.width or self.line(self.size.width) != self._shown:  # no width: it is about to be shown
             self.refresh()
