@@ -16,7 +16,7 @@ from tui.screens.ask import ConfirmDialog
 from tui.screens.file_picker import FileDialog
 from tui.text import clean, size
 
-SUFFIXES: Final = frozenset({".apb", ".ndl", ".nx", ".nxi"})
+SUFFIXES: Final = frozenset({".apb", ".ndl", ".nx", ".nxi", ".bin"})
 """The endings of image files; a path that is typed may end otherwise."""
 
 
