@@ -53,17 +53,19 @@ def test_100_devices_on_three_ports_live_through_one_job_after_the_other(
     assert {held["state"] for held in there.truth().values()} == {"unconfigured"}
 
 
-def test_the_console_provisions_what_is_selected_across_protocols(
+def test_the_console_does_to_a_selection_what_it_holds_of_both_protocols(
     installation: Installation, there: Field, terminal: Callable[..., Terminal]
 ) -> None:
     console = terminal(FIELDHAND, installation.environment, 120, 40)
     console.shows("100 devices")
-    console.press("*", "p")
-    console.shows("Provision Selected: 100 devices", "on FT-1, RS-1, RS-2")
-    agree(console, "100")
-    eventually(lambda: {device["state"] for device in installation.devices()} == {"provisioned"})
-    console.press("3")
-    console.shows("100/100")
+    console.press("*")
+    for key, title in (("p", "Provision Selected"), ("t", "Test Selected"), ("d", "Deprovision Selected")):
+        console.press(key)
+        console.shows(f"{title}: 100 devices", "on FT-1, RS-1, RS-2")
+        agree(console, "100")
+        console.shows(f"{title}: 100 of 100 done")
+    assert {device["state"] for device in installation.devices()} == {"unprovisioned"}
+    assert {held["state"] for held in there.truth().values()} == {"unconfigured"}
 
 
 def test_a_unit_that_is_gone_is_seen_to_be_and_the_others_go_on(installation: Installation, there: Field) -> None:
