@@ -39,7 +39,8 @@ def test_the_demo_takes_an_operator_through_the_main_job(terminal: Callable[...,
 
 
 def agree(screen: Terminal, until: str) -> None:
-    """A dialog is deaf at first: agree until it has heard."""
+    """A dialog is deaf at first: once it is there as a whole, agree until it has heard."""
+    screen.shows("Cancel")
 
     def heard() -> bool:
         if "Cancel" in screen.text:
