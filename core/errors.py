@@ -148,7 +148,7 @@ _SENTENCES: Final[Mapping[Kind, _Sentence]] = {
     Kind.NO_APPLICATION: _Sentence("the device has no application: it needs an image first", _F),
     Kind.ELSEWHERE: _Sentence("it works elsewhere, at {found}: reprovision it if it is to be ours", _F),
     Kind.VERIFY_FAILED: _Sentence("read back differs at {step}: expected {expected}, found {found}", _F),
-    Kind.NEEDS_HAND: _Sentence("unit {device} waits for a step by hand: {reason}", _F),
+    Kind.NEEDS_HAND: _Sentence("a step by hand comes first: {reason}", _F),
     Kind.INCOMPATIBLE: _Sentence("image and device do not fit: {reason}", _F),
     Kind.LOAD_FAILED: _Sentence("load failed at {step}: {reason}", _F),
     Kind.UNSUPPORTED: _Sentence("{protocol} cannot {action}", _R),

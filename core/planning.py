@@ -173,7 +173,9 @@ def _monitoring(ports: Iterable[str], conditions: Conditions) -> MonitoringPlan:
 
 
 def _misfit(action: Action, device: Device, parameters: Mapping[str, Any], conditions: Conditions) -> str | None:
-    """Why the image of the plan, or the one that was cut off on the device, is not for it."""
+    """Why the image of the plan, the one that was cut off on the device, or what was saved of it, is not for it."""
+    if action.capability is Capability.RESTORE and device.id not in conditions.snapshots:
+        return "its configuration was never saved"
     if action.capability is not Capability.LOAD:
         return None
     if not action.resumes:

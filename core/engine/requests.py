@@ -30,6 +30,9 @@ from drivers.base import Capability, Driver, Found, Priority, Progress, Target
 if TYPE_CHECKING:
     from core.engine.engine import Engine
 
+_WRITES_BACK: Final = frozenset({Capability.REPLACE, Capability.RESTORE})
+"""What needs to know when the configuration of a device was saved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -86,6 +89,7 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
     devices, subject = await _selected(tx, request.selection)
     parameters = await _resolved(tx, action, _parameters(action, request.parameters), devices)
     replaced = devices[0] if devices and action.capability is Capability.REPLACE else None
+    written_back = [device.id for device in devices if action.capability in _WRITES_BACK]
     if isinstance(request, rpc.StartJob) and request.await_seats:
         action = replace(action, needs_seat=False)
     site = await views.site(tx.db)
@@ -96,7 +100,7 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         seats=await views.seats(tx.db, tx.now),
         images={image.sha256: image for image in await views.images(tx.db)},
         by_hand=registry.driver(replaced.protocol).by_hand(replaced.program_id) if replaced else (),
-        snapshots=await views.snapshot_times(tx.db, [replaced.id] if replaced else []),
+        snapshots=await views.snapshot_times(tx.db, written_back),
         now=tx.now,
         found_again=registry.other_tools() if site.mode is Mode.DMM else frozenset(),
         events_per_second={name: engine.monitoring.expected(name) for name in engine.ports},

@@ -13,7 +13,7 @@ virtual field (format 9, manufacturer FFFFF, which no maker has). Of any other d
 """
 
 BY_HAND: Final[Mapping[str, tuple[str, ...]]] = {
-    "9FFFFF0510": ("hold the reset button of the new module until its LED blinks", "then start again"),
+    "9FFFFF0510": ("hold the reset button of the new module", "let go when its LED blinks"),
 }
 """What a person does to a new unit before it lets itself be configured: I/O modules that plug into a controller."""
 

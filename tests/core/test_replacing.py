@@ -53,6 +53,14 @@ async def test_the_newest_configuration_is_restored(site: Site) -> None:
     assert fake.configuration == [2]
 
 
+async def test_what_was_never_saved_is_not_restored(site: Site) -> None:
+    saved, unsaved = await provisioned(site, "A1", "A2")
+    await site.do("snapshot", saved)
+    plan = await site.plan("restore", saved, unsaved)
+    assert [(one.device, one.reason) for one in plan.skipped] == [(unsaved, "its configuration was never saved")]
+    assert [one.device for one in plan.devices] == [saved]
+
+
 async def test_old_configurations_go(site: Site) -> None:
     first, second = await provisioned(site, "A1", "A2")
     await site.do("snapshot", second)

@@ -179,8 +179,7 @@ def test_a_configuration_that_was_saved_is_written_back(
 ) -> None:
     there = field("--lon", "2", "--rate", "unlimited")
     uid, _ = site_of_one(installation, there)
-    said = installation.json("restore", "AHU-03", "--yes", code=1)["tasks"][0]["reason"]
-    assert "none has been saved of this device" in said
+    assert "its configuration was never saved" in installation.refusal("restore", "AHU-03", "--yes", code=3)
 
     assert installation.json("snapshot", "AHU-03")["done"] == 1
     saved = installation.json("device", "snapshot", "AHU-03")

@@ -23,7 +23,7 @@ from tui.flows.starting import Subject
 from tui.model.devices import Change, Row
 from tui.screens.history import HistoryScreen
 from tui.screens.screen import Keys, PushedScreen
-from tui.text import age, clean, cut_end, exact, fit, plural, wrap
+from tui.text import age, ago, clean, cut_end, exact, fit, plural, wrap
 from tui.theme import STATUS_TOKENS, TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece
 
@@ -87,8 +87,8 @@ class DeviceBlock(Block):
             ("License", "holds a seat" if device.licensed else "no seat: waits for capacity"),
             ("Points", ", ".join(device.points) or "none: it is asked for its status"),
             ("Saved", self._saved(now)),
-            ("Seen", f"{age(now - device.seen_at)}" if device.seen_at is not None else "never"),
-            ("Created", age(now - device.created_at)),
+            ("Seen", ago(now - device.seen_at) if device.seen_at is not None else "never"),
+            ("Created", ago(now - device.created_at)),
         )
         lines: list[Line] = []
         if device.interrupted:
@@ -105,7 +105,7 @@ class DeviceBlock(Block):
             return "its configuration was never saved"
         newest, more = self.saved[0], len(self.saved) - 1
         before = f", and {plural(more, 'time')} before" if more else ""
-        return f"configuration, {age(now - newest.taken_at)} ago{before}"
+        return f"configuration, {ago(now - newest.taken_at)}{before}"
 
     def _history(self, width: int) -> list[Line]:
         now = self.app.clock.now()
