@@ -117,6 +117,7 @@ def plan(
 ) -> Plan:
     """What doing the action to the devices means. `subject` is what they are together ("group roof")."""
     image = conditions.images.get(str(parameters.get("image")))
+    times = parameters.get("count", 1)
     chosen: list[Device] = []
     planned: list[Planned] = []
     skipped: list[Skipped] = []
@@ -135,7 +136,7 @@ def plan(
         port = None if record_only else device.port
         planned.append(Planned(device.id, device.name, device.uid, port))
         if port is not None:
-            seconds[port] += conditions.seconds_per_device.get((device.protocol, action.name), 0.0)
+            seconds[port] += times * conditions.seconds_per_device.get((device.protocol, action.name), 0.0)
     warnings = [f"{standings[where]} {text}" for where, text in action.warnings if standings[where]]
     if action.removes:
         warnings += _removal_warnings(planned, devices, parameters, conditions)

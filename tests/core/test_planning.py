@@ -54,6 +54,11 @@ def test_ports_work_side_by_side_so_the_slowest_one_counts() -> None:
     assert made.seconds == 3 * 2.0 + PORT_OVERHEAD_SECONDS
 
 
+def test_what_is_repeated_takes_so_many_times_as_long() -> None:
+    made = plan(BY_NAME["test"], [device()], {"count": 5}, conditions(seconds=2.0))
+    assert made.seconds == 5 * 2.0 + PORT_OVERHEAD_SECONDS
+
+
 def test_nothing_to_do_takes_no_time() -> None:
     made = plan(PROVISION, [], {}, conditions())
     assert (made.devices, made.ports, made.seconds) == ((), (), 0.0)

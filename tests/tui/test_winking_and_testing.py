@@ -54,6 +54,15 @@ async def test_a_test_is_repeated_as_often_as_the_operator_says(engine: FakeEngi
         assert [(start.action, start.parameters) for start in engine.called(StartJob)] == [("test", {"count": 25})]
 
 
+async def test_the_plan_says_how_often_each_is_tested(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("asterisk", "T", "ctrl+u")
+        await operator.type("25")
+        await operator.press("enter")
+        await operator.until(lambda: "25 times each" in operator.screen())
+
+
 @pytest.mark.parametrize("count", ["0", "1001", "many", ""])
 async def test_a_count_that_is_none_is_asked_for_again(
     engine: FakeEngine, open_console: OpenConsole, count: str

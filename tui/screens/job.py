@@ -13,7 +13,7 @@ from core.store import views
 from tui.bindings import BACK, COMMANDS, Place, bindings
 from tui.console import READ, Console
 from tui.flows.jobs import cancel_job, retry_job
-from tui.model.columns import Column
+from tui.model.columns import LUXURY, Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.model.site import seconds_left
@@ -29,7 +29,7 @@ from tui.widgets.table import LineTable, TableHead
 COLUMNS = (
     Column("state", "State", 13, 13),
     Column("name", "Name", 16, 40, good=20, grow=1),
-    Column("uid", "UID", 12, 12, drop=4),
+    Column("uid", "UID", 12, 12, drop=LUXURY),
     Column("outcome", "Outcome", 18, 200, good=36, grow=2),
     Column("seconds", "Took", 7, 8, drop=6, right=True),
 )
@@ -146,7 +146,7 @@ class JobScreen(PushedScreen):
     def hint(self) -> str:
         """What came of the device under the cursor, in full."""
         task = self._table.current
-        return f"{clean(task.name)}: {_outcome(task)}" if task and _outcome(task) else ""
+        return _outcome(task) if task else ""
 
     @on(LineTable.Moved)
     def _moved(self) -> None:

@@ -157,7 +157,9 @@ class PlanBlock(Block):
         total = len(plan.devices) + len(plan.skipped)
         ports = ", ".join(clean(port) for port in plan.ports)
         count = f"{len(plan.devices):,} of {plural(total, 'device')}" if plan.skipped else plural(total, "device")
-        how_long = f", about {duration(plan.seconds)} on {ports}" if ports else ", the record only"
+        times = int(plan.parameters.get("count", 1))
+        often = f", {times:,} times each" if times > 1 else ""
+        how_long = f"{often}, about {duration(plan.seconds)} on {ports}" if ports else ", the record only"
         return [
             (),
             ((count, Token.STRONG), (how_long, Token.TEXT)),
