@@ -24,9 +24,7 @@ from drivers.base import DriverError, Priority
 from drivers.lon.interface import NetworkInterface
 from drivers.lon.packets import (
     ApplicationPdu,
-    Broadcast,
     Destination,
-    NeuronId,
     Packet,
     PacketError,
     SessionKind,
@@ -35,6 +33,7 @@ from drivers.lon.packets import (
     TransportKind,
     TransportPdu,
 )
+from drivers.lon.words import in_words
 
 TRIES: Final = 7
 """Sendings of one exchange. With 5 % loss and 1 % corruption both ways one sending fails in 12 % of all cases, and
@@ -576,7 +575,7 @@ class Transactions:
             self._frames.popitem(last=False)
         now = time.time()
         clock = time.strftime("%H:%M:%S", time.localtime(now))
-        lines.append(f"{clock}.{int(now * 1000) % 1000:03d} {direction} {data.hex(' ')}  {describe(data)}")
+        lines.append(f"{clock}.{int(now * 1000) % 1000:03d} {direction} {in_words(data)}  {data.hex(' ')}")
 
 
 def _space(place: Place) -> AnswerSpace:
@@ -585,38 +584,3 @@ def _space(place: Place) -> AnswerSpace:
             return place.domain, (subnet, node)
         case _:
             return place.domain, NEURON_ID_SPACE
-
-
-def describe(data: bytes) -> str:
-    """A packet in words, for the journal."""
-    try:
-        packet = Packet.from_bytes(data)
-    except PacketError as error:
-        return str(error)
-    match packet.destination:
-        case NeuronId(neuron_id):
-            target = neuron_id.hex().upper()
-        case SubnetNode(subnet, node):
-            target = f"{subnet}/{node}"
-        case Broadcast(subnet):
-            target = f"all of subnet {subnet}" if subnet else "all"
-        case other:
-            target = str(other)
-    match packet.pdu:
-        case SessionPdu(kind, number, apdu):
-            what = f"{_name(SessionKind, kind)} {number}: {apdu.hex(' ')}"
-        case TransportPdu(kind, number, apdu):
-            what = f"{_name(TransportKind, kind)} {number}: {apdu.hex(' ')}"
-        case ApplicationPdu(apdu):
-            what = f"message: {apdu.hex(' ')}"
-        case _:
-            what = "authentication"
-    domain = packet.domain.hex().upper() or "-"
-    return f"{packet.source.subnet}/{packet.source.node} to {target}, domain {domain}, {what}".rstrip(": ")
-
-
-def _name(kinds: type[SessionKind] | type[TransportKind], kind: int) -> str:
-    try:
-        return kinds(kind).name.lower().replace("_", " ")
-    except ValueError:
-        return f"kind {kind}"

@@ -459,4 +459,4 @@ class Bus:
         clock = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}"
         words = describe(data, request=direction == "->")
         for unit in ticket.units:
-            self._unit(unit).frames.append(f"{clock} {direction} {data.hex(' ')}  {words}")
+            self._unit(unit).frames.append(f"{clock} {direction} {words}  {data.hex(' ')}")

@@ -7,12 +7,13 @@ A request or response is the PDU: function code and data. A frame is the unit, t
 
 from __future__ import annotations
 
+import re
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import ClassVar, Final, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 FIRST_UNIT: Final = 1
 LAST_UNIT: Final = 247
@@ -169,7 +170,9 @@ def _identification_length(data: bytes) -> int | None:
 
 
 class Message(Protocol):
-    """A request or a response."""
+    """A request or a response: a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def to_bytes(self) -> bytes:
         """The PDU."""
@@ -331,7 +334,9 @@ A_co = TypeVar("A_co", covariant=True)
 
 
 class Request(ABC, Generic[A_co]):
-    """Something to ask of a unit; A_co is what its answer says."""
+    """Something to ask of a unit, a dataclass; A_co is what its answer says."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     echoes: ClassVar[bool] = False
     """Whether the answer is the request again, so that it cannot be told from an echo of the line."""
@@ -728,4 +733,23 @@ def describe(data: bytes, *, request: bool) -> str:
         return str(error)
     if isinstance(message, Refusal):
         return f"unit {frame.unit} refuses function {message.function}: {message}"
-    return f"unit {frame.unit} {message}"
+    return f"unit {frame.unit}: {_in_words(message)}"
+
+
+def _in_words(message: Message) -> str:
+    """The kind of message and its fields, as they are named here."""
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(message).__name__).lower()
+    values = [(field.name, getattr(message, field.name)) for field in fields(message)]
+    return ", ".join([kind, *(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in values)])
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bytes():
+            return value.hex(" ")
+        case tuple():
+            return " ".join(map(_shown, value))
+        case int():
+            return str(int(value))
+        case _:
+            return str(value)

@@ -339,9 +339,8 @@ def test_the_last_frames_of_a_unit_are_kept_in_words() -> None:
 
     lines = run(work())
     assert len(lines) == 24
-    assert "-> 01 03 00 05 00 01" in lines[-2]
-    assert "<- 01 03 02 10 05" in lines[-1]
-    assert "unit 1 Registers" in lines[-1]
+    assert "-> unit 1: read registers, function 3, address 5, quantity 1  01 03 00 05 00 01" in lines[-2]
+    assert "<- unit 1: registers, function 3, values 4101  01 03 02 10 05" in lines[-1]
 
 
 # -- anything may happen ------------------------------------------------------------------------------

@@ -716,4 +716,4 @@ def test_the_frames_of_a_device_are_there_when_something_failed() -> None:
 
     lines = on(Field(), work)
     assert len(lines) == 3
-    assert all("-> 05 04 00 00 00 02" in line for line in lines)
+    assert all("  05 04 00 00 00 02" in line for line in lines)
