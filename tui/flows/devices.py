@@ -81,7 +81,7 @@ async def edit_device(app: Console, device: Device) -> None:
 
 def _entries(app: Console, device: Device | None, ports: Sequence[str]) -> dict[str, Entry]:
     """The fields of the form, filled in with what is known of the device."""
-    groups = ", ".join(clean(group.name) for group in app.site.groups) or "none yet"
+    groups = ", ".join(clean(group.name) for group in app.site.groups)
     known = {
         "name": device.name if device else "",
         "uid": device.uid if device else "",
@@ -95,7 +95,7 @@ def _entries(app: Console, device: Device | None, ports: Sequence[str]) -> dict[
         "name": ("Name", ""),
         "uid": ("UID", "may come later"),
         "port": ("Port", ", ".join(ports)),
-        "group": ("Group", f"or none; there is: {groups}"),
+        "group": ("Group", f"or none; there is: {groups}" if groups else "none; there is none yet"),
         "program_id": ("Program ID", "taken from the device if empty"),
         "type": ("Type", "what it is, in your words"),
         "location": ("Location", "where it is, in your words"),

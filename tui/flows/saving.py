@@ -18,7 +18,7 @@ async def save_text(app: Console, title: str, name: str, text: str) -> None:
         path = files.as_path(typed)
         taken = await asyncio.to_thread(path.is_file)
         if taken and not await app.push_screen_wait(
-            ConfirmDialog(f"Overwrite {path.name}", f"{path} is there already.", "Overwrite 1", "Cancel")
+            ConfirmDialog(f"Overwrite {path.name}", f"{path} is there already.", "Overwrite", "Cancel")
         ):
             raise FieldhandError(Kind.FILE, path=str(path), reason="it is there already, and stays as it is")
         await asyncio.to_thread(files.write_text, path, text, overwrite=taken)

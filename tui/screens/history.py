@@ -35,6 +35,9 @@ COLUMNS = (
     Column("uid", "UID", 12, 12, drop=8),
     Column("outcome", "Outcome", 16, 200, good=36, grow=2),
 )
+OF_DEVICE = frozenset({"name", "uid"})
+"""Columns that would be the same in every line where the history of one device is shown."""
+
 Row = tuple[Job, Task]
 
 
@@ -70,14 +73,19 @@ def outcome(task: Task) -> str:
 
 
 class HistoryCounts(Counts):
-    """How many lines."""
+    """How many lines, and of which device if they are of one."""
 
     shown = total = 0
+
+    def __init__(self, device: Device | None) -> None:
+        super().__init__()
+        self.device = device
 
     def line(self, width: int) -> Line:
         """To the right."""
         text = plural(self.total, "line") if self.shown == self.total else f"{self.shown:,} of {self.total:,}"
-        return ((f"{text} ".rjust(width), Token.MUTED),)
+        text = f"{text} of {clean(self.device.name)}" if self.device else text
+        return ((f"{cut_middle(text, width - 1, self.app.appearance.glyphs.ellipsis)} ".rjust(width), Token.MUTED),)
 
 
 class HistoryScreen(PushedScreen):
@@ -91,9 +99,9 @@ class HistoryScreen(PushedScreen):
         self._device = device
         self._rows: Sequence[Row] = ()
         self._words = Words()
-        self._counts = HistoryCounts()
+        self._counts = HistoryCounts(device)
         self._filter = FilterLine(self._counts)
-        self._table = HistoryTable(COLUMNS)
+        self._table = HistoryTable([column for column in COLUMNS if device is None or column.name not in OF_DEVICE])
 
     def body(self) -> Sequence[Widget]:
         """Top to bottom."""

@@ -20,7 +20,7 @@ from tui.model.site import seconds_left
 from tui.screens.device import DeviceScreen
 from tui.screens.screen import Keys, PushedScreen, keys_of, labelled
 from tui.text import age, clean, cut_middle, duration, exact
-from tui.theme import JOB_TOKENS, TASK_TOKENS, Token
+from tui.theme import TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece, spread
 from tui.widgets.bottom_lines import BAR_WIDTH, MessageLine, bar, job_state
 from tui.widgets.list_table import ListTable
@@ -102,10 +102,10 @@ class JobHead(Block):
         left = seconds_left(job, now)
         if left is not None:
             counts.append((f"  {duration(left)} left", Token.MUTED))
-        state = job_state(job, now)
+        state = job_state(job, now, self.app.appearance.glyphs)
         shown: Line = (("failures only ", Token.WARNING),) if self.failures else ()
         return [
-            spread([(title, Token.STRONG), (f"  {state}", JOB_TOKENS[job.state])], [(by + " ", Token.MUTED)], width),
+            spread([(title, Token.STRONG), ("  ", Token.TEXT), state], [(by + " ", Token.MUTED)], width),
             spread(counts, shown, width),
             (),
         ]

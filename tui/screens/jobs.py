@@ -17,7 +17,7 @@ from tui.screens.job import JobScreen, job_keys
 from tui.screens.screen import Keys
 from tui.screens.view import View
 from tui.text import age, clean
-from tui.theme import JOB_TOKENS, Token
+from tui.theme import Token
 from tui.widgets.block import Piece
 from tui.widgets.bottom_lines import bar, job_state
 from tui.widgets.list_table import ListTable
@@ -46,11 +46,9 @@ class JobTable(ListTable[Job]):
 
     def cell(self, item: Job, place: ColumnPlace) -> Sequence[Piece]:
         """State, what, how far, how many failed, when, by whom."""
-        glyphs = self.app.appearance.glyphs
         match place.column.name:
             case "state":
-                word = job_state(item, self.app.clock.now())
-                return ((f"{glyphs.job[item.state]} {word}", JOB_TOKENS[item.state]),)
+                return (job_state(item, self.app.clock.now(), self.app.appearance.glyphs),)
             case "title":
                 return ((clean(item.title), Token.STRONG),)
             case "bar":

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 from core.actions import BY_NAME
-from core.models import Job, JobState
+from core.models import Job, JobState, TaskState
 from tui.bindings import CANCEL_START
 from tui.model.site import seconds_left
 from tui.text import clean, cut_end, duration
-from tui.theme import Appearance, Token
+from tui.theme import JOB_TOKENS, Appearance, Glyphs, Token
 from tui.widgets.block import Line, OneLine, Piece, spread, width_of_line
 
 BAR_WIDTH = 21
@@ -33,11 +33,16 @@ def job_name(job: Job) -> str:
     return f"{action.label if action else clean(job.title)} {job.total}{where}"
 
 
-def job_state(job: Job, now: float) -> str:
-    """The word on where a job stands."""
+def job_state(job: Job, now: float, glyphs: Glyphs) -> Piece:
+    """Where a job stands: what has ended with failures is not simply done."""
+    if job.state is JobState.DONE and job.failed:
+        return f"{glyphs.task[TaskState.FAILED]} {'partly' if job.done else 'failed'}", Token.BAD
+    word = job.state.value
     if job.waits(now):
-        return "waiting"
-    return "stopping" if job.cancelling and not job.finished_at else job.state.value
+        word = "waiting"
+    elif job.cancelling and not job.finished_at:
+        word = "stopping"
+    return f"{glyphs.job[job.state]} {word}", JOB_TOKENS[job.state]
 
 
 class MessageLine(OneLine):
