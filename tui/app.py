@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textual import events, on
 from textual.app import App
+from textual.scrollbar import ScrollBar
 from textual.signal import Signal
 from textual.widgets import Input
 
@@ -38,6 +39,7 @@ from tui.screens.screen import FullScreen
 from tui.screens.theme_picker import ThemePicker
 from tui.text import clean, plural
 from tui.theme import Appearance
+from tui.widgets.scroll_bar import WholeCells
 
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
@@ -77,6 +79,7 @@ class FieldhandApp(Console):
         self.set_reactive(App.theme, self.appearance.textual_name)
         self.stylesheet.set_variables(self.get_css_variables())  # before anything is parsed: once, not twice
         self.set_class(self.appearance.ascii_only, "-ascii")
+        ScrollBar.renderer = WholeCells
         self.animation_level = "none"
         self.clock = clock or Clock()
         self.keymap = keymap or Keymap()

@@ -31,14 +31,14 @@ def width_of(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
-def cut_end(text: str, width: int, ellipsis: str = "…") -> str:
+def cut_end(text: str, width: int, ellipsis: str) -> str:
     """The text, its end cut off where it does not fit."""
     if width_of(text) <= width:
         return text
     return (_head(text, max(width - len(ellipsis), 0)) + ellipsis)[: max(width, 0)]
 
 
-def cut_middle(text: str, width: int, ellipsis: str = "…") -> str:
+def cut_middle(text: str, width: int, ellipsis: str) -> str:
     """The text, cut in the middle where it does not fit: names differ least there."""
     if width_of(text) <= width:
         return text

@@ -393,7 +393,9 @@ class FakeEngine:
         finally:
             await db.close()
         subject = f"group {request.selection.group}" if request.selection.group else ""
-        conditions = Conditions(Circumstances(CAPABILITIES), {("lon", request.action): 0.12}, seats, images=images)
+        saved = {device.id: 0.0 for device in devices}
+        seconds = {("lon", request.action): 0.12}
+        conditions = Conditions(Circumstances(CAPABILITIES), seconds, seats, images=images, snapshots=saved)
         action = BY_NAME[request.action]
         parameters = {**_preset(action), **request.parameters}
         return self.adjust(plan(action, devices, parameters, conditions, request.selection.scope, subject))

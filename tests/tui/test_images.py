@@ -108,7 +108,7 @@ async def test_it_is_said_while_the_file_is_being_saved(
         await operator.press("4", "i")
         await operator.type("fan")
         await operator.press("enter")
-        await operator.until(lambda: "saving…" in operator.screen())
+        await operator.until(lambda: "saving" in operator.screen())
         await operator.press("escape", "enter")
         assert isinstance(operator.app.screen, FileDialog)
         engine.let_go()

@@ -128,9 +128,9 @@ async def import_devices(app: Console) -> None:
 
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal text, report
-        say("reading…")
+        say("reading")
         text = await asyncio.to_thread(files.read_text, path)
-        say("checking…")
+        say("checking")
         report = await app.call(ImportDevices(text=text, port=port, dry_run=True))
 
     path = await app.push_screen_wait(FileDialog("Import devices", "check it", app.site.folder, LISTS, take))

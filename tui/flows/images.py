@@ -26,9 +26,9 @@ async def import_image(app: Console) -> None:
 
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal stored
-        say("reading…")
+        say("reading")
         image = await asyncio.to_thread(read_file, path)
-        say("saving…")
+        say("saving")
         stored = await app.call(AddImage(name=image.name, data=base64.b64encode(image.data).decode()))
 
     dialog = FileDialog("Import an image", "import file", app.site.folder, SUFFIXES, take)

@@ -25,7 +25,7 @@ async def add_license(app: Console) -> None:
 
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal added
-        say("checking…")
+        say("checking")
         added = await app.call(
             AddLicense(text=await asyncio.to_thread(files.read_text, path, files.LARGEST_KEY, "a license"))
         )
@@ -41,7 +41,7 @@ async def trust_key(app: Console) -> None:
 
     async def take(path: Path, say: Callable[[str], None]) -> None:
         nonlocal key
-        say("checking…")
+        say("checking")
         key = await app.call(TrustKey(key=await asyncio.to_thread(files.read_text, path, files.LARGEST_KEY, "a key")))
 
     if await app.push_screen_wait(FileDialog("Trust a key", "trust key", app.site.folder, KEYS, take)):

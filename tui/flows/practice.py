@@ -18,7 +18,7 @@ PRACTICE_DAYS: Final = 7
 
 async def practise(app: Console) -> None:
     """Start the virtual field, add its port and, where the site has no license, one to practise; then search."""
-    app.say("starting the virtual field…")
+    app.say("starting the virtual field")
     url = await app.field.start()
     try:
         await app.call(AddPort(url=url, name=PORT_NAME))

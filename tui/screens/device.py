@@ -136,8 +136,12 @@ class DeviceBlock(Block):
         took = exact(step.finished_at - step.started_at) if step.finished_at is not None else step.state.value
         again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         words = f"{step.state.value}" if failed else ""
+        ellipsis = self.app.appearance.glyphs.ellipsis
         first: list[Piece] = [
-            (f"     {fit(cut_end(clean(step.name) + again, 34), 34)} {fit(took, 8, right=True)}", Token.MUTED),
+            (
+                f"     {fit(cut_end(clean(step.name) + again, 34, ellipsis), 34)} {fit(took, 8, right=True)}",
+                Token.MUTED,
+            ),
             (f"  {words}", Token.BAD),
         ]
         said = (clean(frame) for frame in step.detail.splitlines())  # one frame a line, as the journal has it

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from core.models import Job
 from tui.bindings import COMMANDS, Place, bindings
 from tui.flows.jobs import cancel_job, retry_job
-from tui.model.columns import Column
+from tui.model.columns import LUXURY, Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.screens.history import HistoryScreen
@@ -25,8 +25,8 @@ from tui.widgets.table import TableHead
 
 COLUMNS = (
     Column("state", "State", 11, 11),
-    Column("title", "Action", 18, 44),
-    Column("bar", "", 10, 30, drop=3),
+    Column("title", "Action", 18, 44, good=30),
+    Column("bar", "", 10, 30, drop=LUXURY),
     Column("count", "Done", 7, 11, right=True),
     Column("failed", "Failed", 6, 6, right=True),
     Column("age", "Age", 4, 4, right=True),

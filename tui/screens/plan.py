@@ -146,11 +146,27 @@ class PlanBlock(Block):
         """The one that was asked for."""
         if self.showing == "devices":
             planned = self._plan.devices
-            return _list([(p.name, p.uid, p.port or "record only") for p in planned], width)
+            return self._list([(p.name, p.uid, p.port or "record only") for p in planned], width)
         if self.showing == "skipped":
             skipped = self._plan.skipped
-            return _list([(s.name, s.uid, s.reason) for s in skipped], width)
+            return self._list([(s.name, s.uid, s.reason) for s in skipped], width)
         return [*self._summary(), *self._facts(width)]
+
+    def _list(self, rows: Sequence[tuple[str, str, str]], width: int) -> list[Line]:
+        uid_width = max(width_of(uid) for _, uid, _ in rows)
+        reason_width = min(max(width_of(clean(last)) for *_, last in rows), width // 2)
+        name_width = max(width - uid_width - reason_width - 4, 8)
+        ellipsis = self.app.appearance.glyphs.ellipsis
+        lines: list[Line] = [()]
+        for name, uid, last in rows:
+            lines.append(
+                (
+                    (fit(cut_middle(clean(name), name_width, ellipsis), name_width), Token.TEXT),
+                    (f"  {fit(uid, uid_width)}  ", Token.MUTED),
+                    (cut_middle(clean(last), reason_width, ellipsis), Token.MUTED),
+                )
+            )
+        return lines
 
     def _summary(self) -> list[Line]:
         plan = self._plan
@@ -244,19 +260,3 @@ def _fact(label: str, text: str, width: int, token: Token = Token.TEXT) -> list[
         ((fit(label if place == 0 else "", LABEL), Token.MUTED), (line, token))
         for place, line in enumerate(wrap(text, width - LABEL))
     ]
-
-
-def _list(rows: Sequence[tuple[str, str, str]], width: int) -> list[Line]:
-    uid_width = max(width_of(uid) for _, uid, _ in rows)
-    reason_width = min(max(width_of(clean(last)) for *_, last in rows), width // 2)
-    name_width = max(width - uid_width - reason_width - 4, 8)
-    lines: list[Line] = [()]
-    for name, uid, last in rows:
-        lines.append(
-            (
-                (fit(cut_middle(clean(name), name_width), name_width), Token.TEXT),
-                (f"  {fit(uid, uid_width)}  ", Token.MUTED),
-                (cut_middle(clean(last), reason_width), Token.MUTED),
-            )
-        )
-    return lines

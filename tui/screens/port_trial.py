@@ -52,7 +52,7 @@ class TrialTable(ListTable[Trial]):
         if place.column.name == "as":
             return ((clean(item.label), Token.STRONG),)
         if item.trying:
-            return (("trying…", Token.ACCENT),)
+            return (("trying", Token.ACCENT),)
         return (("no", Token.BAD),) if item.refusal else (("not tried yet", Token.MUTED),)
 
 

@@ -102,11 +102,12 @@ class Comparison(Block):
     def lines(self, width: int) -> Sequence[Line]:
         """From top to bottom."""
         lines: list[Line] = [(), ((" " * LABEL + fit("Old", FIRST_COLUMN) + "  New", Token.HEAD),)]
+        ellipsis = self.app.appearance.glyphs.ellipsis
         for label, old, new, token in (*self._units(), *self._taken_over()):
             room = max(width - LABEL - FIRST_COLUMN - 3, 8)
-            shown = fit(cut_middle(clean(old), FIRST_COLUMN), FIRST_COLUMN)
+            shown = fit(cut_middle(clean(old), FIRST_COLUMN, ellipsis), FIRST_COLUMN)
             first: list[Piece] = [(fit(f" {label}", LABEL), Token.MUTED), (f"{shown}  ", Token.TEXT)]
-            lines.append([*first, (cut_middle(clean(new), room), token)])
+            lines.append([*first, (cut_middle(clean(new), room, ellipsis), token)])
         return [*lines, (), *self._by_hand(width), *self._progress(width)]
 
     def _units(self) -> list[tuple[str, str, str, Token]]:
@@ -327,7 +328,7 @@ class Title(Block):
 
     def lines(self, width: int) -> Sequence[Line]:
         """One line and an empty one."""
-        return [((cut_middle(self._text, width), Token.STRONG),), ()]
+        return [((cut_middle(self._text, width, self.app.appearance.glyphs.ellipsis), Token.STRONG),), ()]
 
 
 def _bare(text: str) -> str:

@@ -19,7 +19,7 @@ from textual.strip import Strip
 
 from tui.bindings import MOVES, bindings
 from tui.console import Console
-from tui.model.columns import GAP, Column, Place, share
+from tui.model.columns import Column, Place, share
 from tui.text import cut_end, fit, width_of
 from tui.theme import Token
 from tui.widgets.block import Line, OneLine, Piece, strip_of
@@ -223,15 +223,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._drawn.clear()
 
 
-def cells(texts: Sequence[Piece], places: Sequence[Place]) -> list[Piece]:
-    """One piece a column, cut and padded to it, with the gaps between."""
-    line: list[Piece] = []
-    for (text, token), place in zip(texts, places, strict=True):
-        shown = fit(cut_end(text, place.width), place.width, right=place.column.right)
-        line.append((shown + " " * (GAP if place is not places[-1] else 0), token))
-    return line
-
-
 class TableHead(OneLine):
     """The titles over a list's columns."""
 
@@ -250,7 +241,7 @@ class TableHead(OneLine):
         x = 0
         for place in self._table.places:
             line.append((" " * (place.start - x), Token.MUTED))
-            title = cut_end(self.title(place.column), place.width)
+            title = cut_end(self.title(place.column), place.width, self.app.appearance.glyphs.ellipsis)
             line.append((fit(title, place.width, right=place.column.right), Token.HEAD))
             x = place.start + place.width
         return line

@@ -1,4 +1,4 @@
-from __future__ import annotations
+import itertools
 
 import pytest
 from hypothesis import given
@@ -25,13 +25,13 @@ def test_what_took_short_is_told_in_tenths() -> None:
 
 
 def test_long_names_are_cut_in_the_middle() -> None:
-    assert cut_middle("Pump P-11 primary heating west", 14) == "Pump P-…g west"
+    assert cut_middle("Pump P-11 primary heating west", 14, "…") == "Pump P-…g west"
 
 
 @given(st.text(), st.integers(1, 40))
 def test_cut_text_always_fits_its_cells(text: str, width: int) -> None:
-    for cut in (cut_middle, cut_end):
-        shown = cut(clean(text), width)
+    for cut, ellipsis in itertools.product((cut_middle, cut_end), ("…", "~")):
+        shown = cut(clean(text), width, ellipsis)
         assert width_of(shown) <= width
         assert width_of(fit(shown, width)) == width
 
