@@ -33,7 +33,7 @@ async def test_a_changed_key_does_it_and_the_old_one_no_longer(
         await operator.press("f")
         assert [call.action for call in engine.called(StartJob)] == ["provision"]
         await operator.press("percent_sign")
-        help_line = operator.line("Give the device its place")
+        help_line = operator.line("bring into service in this site")
         assert help_line.split()[0] == "f"
         assert "F  /" in operator.screen()
         await operator.press("q", "a")
