@@ -270,7 +270,7 @@ class Driver(ABC):
     other_tools: ClassVar[bool] = False
     """Whether another tool may manage networks of this protocol (independent management mode)."""
     polls_per_second: ClassVar[float] = 10.0
-    """Monitoring never asks more often than this on a port, whatever the number of its devices."""
+    """Monitoring never asks more often than this on a port, whatever the number of its devices; 0: it never asks."""
 
     @classmethod
     @abstractmethod

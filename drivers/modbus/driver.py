@@ -171,7 +171,7 @@ class ModbusDriver(Driver):
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port. That it takes the settings is all it can prove: nobody has to answer on a Modbus line."""
         port = Port.parse(url)
-        known = Types(site.types)
+        known = await asyncio.to_thread(Types, site.types)
         bus = Bus(port.line)
         bus.start(await open_serial(port.path, port.line.baud, bus, parity=port.line.parity, stop=port.line.stop))
         return cls(port, bus, known)
