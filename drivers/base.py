@@ -139,6 +139,14 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long an operation keeps a busy port: seconds for each device, and once for all of them together."""
+
+    each: float
+    once: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A datapoint as it was polled, or as a device reported it: `point` and `value` in the protocol's own words."""
 
@@ -299,8 +307,8 @@ class Driver(ABC):
 
     @classmethod
     @abstractmethod
-    def seconds_per_device(cls, capability: Capability) -> float:
-        """How long one device takes on a busy port, for estimates."""
+    def estimate(cls, capability: Capability, url: str, image: ImageFacts | None = None, size: int = 0) -> Estimate:
+        """How long the operation takes on the port of this URL; of a load, with this image of so many bytes."""
 
     @classmethod
     def at_once(cls, capability: Capability) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from functools import lru_cache
 from typing import ClassVar, Final, Self
@@ -16,6 +16,7 @@ from drivers.base import (
     Capability,
     Driver,
     DriverError,
+    Estimate,
     Facts,
     Found,
     Image,
@@ -34,6 +35,7 @@ from drivers.lon import (
     asking,
     commissioning,
     discovery,
+    estimates,
     images,
     loading,
     names,
@@ -55,24 +57,6 @@ from drivers.transport import open_serial
 SUBNETS: Final = range(1, 256)
 NODES: Final = range(1, 126)
 """126 and 127 are used by interfaces and tools (LON Stack DX)."""
-
-EXCHANGE_SECONDS: Final = 0.012
-"""Channel time of an average exchange on TP/FT-10 at its published 180 packets a second."""
-
-EXCHANGES: Final[Mapping[Capability, int]] = {
-    Capability.DISCOVER: 4,
-    Capability.PROVISION: 7,
-    Capability.DEPROVISION: 5,
-    Capability.REPROVISION: 10,
-    Capability.RESET: 3,
-    Capability.SNAPSHOT: 25,
-    Capability.RESTORE: 30,
-    Capability.REPLACE: 65,
-    Capability.IDENTIFY: 4,
-    Capability.LOAD: 560,
-}
-"""Those of tables are for the middle-sized device: 15 addresses, some network variables, of which few differ. That of a
-load is for the middle-sized image of those that are public: 468 records."""
 
 LOADS_AT_ONCE: Final = 256
 """Devices that get their image by Image Update share one transfer, so all of them should be there when it begins. How
@@ -165,9 +149,9 @@ class LonDriver(Driver):
         return tuple((family.words, str(PortUrl(path, name))) for name, family in FAMILIES.items())
 
     @classmethod
-    def seconds_per_device(cls, capability: Capability) -> float:
-        """From the number of exchanges; device times overlap, the channel is what they share."""
-        return EXCHANGES.get(capability, 1) * EXCHANGE_SECONDS
+    def estimate(cls, capability: Capability, url: str, image: ImageFacts | None = None, size: int = 0) -> Estimate:
+        """From the number of exchanges; all channels that are known here are equally fast."""
+        return estimates.estimate(capability, image, size)
 
     @classmethod
     def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
