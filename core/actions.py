@@ -81,10 +81,10 @@ class TestParameters:
 class Action:
     """One entry of the catalogue.
 
-    `past` completes "31 …"; `help` is one line that fits beside the key in a palette of 80 columns.
-    `warnings` are said in the plan when a device of that standing is among the targets. `interactive` work overtakes jobs when it is for one device.
-    `changes_network`: it is not offered where another tool manages the network of the site. `removes`: the record
-    is gone afterwards. `resumes`: it takes up what was cut off on the device, with its parameters.
+    `past` completes "31 …"; `help` is one line that fits beside the key in a palette of 80 columns. `warnings` are
+    said in the plan when a device of that standing is among the targets. `interactive` work overtakes jobs when it is
+    for one device. `changes_network`: it is not offered where another tool manages the network of the site. `removes`:
+    the record is gone afterwards. `resumes`: it takes up what was cut off on the device, with its parameters.
     """
 
     name: str

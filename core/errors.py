@@ -140,8 +140,8 @@ _SENTENCES: Final[Mapping[Kind, _Sentence]] = {
     Kind.NOT_AN_INTERFACE: _Sentence(
         "{port} does not answer as a {protocol} interface ({reason}): check which device it is", _N
     ),
-    Kind.NO_REPLY: _Sentence("no answer at {step} after {attempts} tries", _F),
-    Kind.BAD_FRAME: _Sentence("unreadable answer at {step}: {bytes}", _F),
+    Kind.NO_REPLY: _Sentence("no answer at {step} after {attempts} tries: check its power and its wiring", _F),
+    Kind.BAD_FRAME: _Sentence("unreadable answer at {step}: {reason} ({bytes})", _F),
     Kind.REFUSED: _Sentence("the device refused {step} (code {code})", _F),
     Kind.WRONG_DEVICE: _Sentence("another device answers: expected {expected}, found {found}", _F),
     Kind.WRONG_PROGRAM: _Sentence("program ID is {found}, the record says {expected}", _F),

@@ -7,7 +7,7 @@ and it is what `--dry-run` prints.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from core import images
 from core.actions import Action, Scope
 from core.lifecycle import Circumstances, Standing, is_told_of_removal, refusal, standing
 from core.models import Device, Pausing, Seats, StoredImage
-from drivers.base import Capability
+from drivers.base import Capability, Estimate
 
 PORT_OVERHEAD_SECONDS = 0.3
 """What a job takes on a port beside its devices: starting, journal, the last answer."""
@@ -87,13 +87,13 @@ class Plan:
 class Conditions:
     """The circumstances of planning: what protocols can do and how fast, the license seats, and monitoring.
 
-    `images` are those of the repository, by SHA-256. `by_hand` is what a new unit needs first, and `snapshots`
-    says when (`now`: the same clock) the configuration of a device, by its id, was saved last.
+    `estimate` says how long the action keeps the port of a device, with the image that is loaded if one is. `images`
+    are those of the repository, by SHA-256. `by_hand` is what a new unit needs first, and `snapshots` says when
+    (`now`: the same clock) the configuration of a device, by its id, was saved last.
     """
 
     circumstances: Circumstances
-    seconds_per_device: Mapping[tuple[str, str], float]
-    """By protocol and action."""
+    estimate: Callable[[Device, StoredImage | None], Estimate]
     seats: Seats
     found_again: frozenset[str] = frozenset()
     """Protocols in whose networks a device that is still there is found again after its removal (DMM)."""
@@ -118,10 +118,10 @@ def plan(
     """What doing the action to the devices means. `subject` is what they are together ("group roof")."""
     image = conditions.images.get(str(parameters.get("image")))
     times = parameters.get("count", 1)
+    busy: defaultdict[str, _Busy] = defaultdict(_Busy)
     chosen: list[Device] = []
     planned: list[Planned] = []
     skipped: list[Skipped] = []
-    seconds: defaultdict[str, float] = defaultdict(float)
     standings: Counter[object] = Counter()
     short = 0
     for device in devices:
@@ -136,7 +136,8 @@ def plan(
         port = None if record_only else device.port
         planned.append(Planned(device.id, device.name, device.uid, port))
         if port is not None:
-            seconds[port] += times * conditions.seconds_per_device.get((device.protocol, action.name), 0.0)
+            loaded, share = _left_of(image, action, device, conditions)
+            busy[port].add(conditions.estimate(device, loaded), loaded, share * times)
     warnings = [f"{standings[where]} {text}" for where, text in action.warnings if standings[where]]
     if action.removes:
         warnings += _removal_warnings(planned, devices, parameters, conditions)
@@ -151,16 +152,43 @@ def plan(
         parameters=parameters,
         devices=tuple(planned),
         skipped=tuple(skipped),
-        ports=tuple(sorted(seconds)),
+        ports=tuple(sorted(busy)),
         seats=conditions.seats,
         seats_short=short,
-        seconds=round(max(seconds.values()) + PORT_OVERHEAD_SECONDS, 1) if seconds else 0.0,
+        seconds=round(max(port.seconds for port in busy.values()) + PORT_OVERHEAD_SECONDS, 1) if busy else 0.0,
         warnings=tuple(warnings),
         asks=action.asks(scope, len(devices)),
-        monitoring=_monitoring(seconds, conditions) if action.pauses_monitoring else None,
+        monitoring=_monitoring(busy, conditions) if action.pauses_monitoring else None,
         typed=action.name if image is not None and planned and parameters["force"] else "",
         by_hand=conditions.by_hand,
     )
+
+
+@dataclass(slots=True)
+class _Busy:
+    """How long a port is: the devices one after the other, and once what goes to all of those with the same image."""
+
+    _each: float = 0.0
+    _once: dict[str, float] = field(default_factory=dict)
+
+    def add(self, estimate: Estimate, image: StoredImage | None, share: float) -> None:
+        """One more device, with this share of the work: less for what was begun, more for what is repeated."""
+        self._each += estimate.each * share
+        name = image.sha256 if image is not None else ""
+        self._once[name] = max(self._once.get(name, 0.0), estimate.once * share)
+
+    @property
+    def seconds(self) -> float:
+        return self._each + sum(self._once.values())
+
+
+def _left_of(
+    image: StoredImage | None, action: Action, device: Device, conditions: Conditions
+) -> tuple[StoredImage | None, float]:
+    """The image that the device gets, and how much of that is still to do: all, but where a load was cut off."""
+    if not action.resumes or device.interrupted is None:
+        return image, 1.0
+    return conditions.images.get(device.interrupted.sha256), 1 - device.interrupted.percent / 100
 
 
 def _monitoring(ports: Iterable[str], conditions: Conditions) -> MonitoringPlan:

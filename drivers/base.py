@@ -139,6 +139,14 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long an operation keeps a busy port: seconds for each device, and once for all of them together."""
+
+    each: float
+    once: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A datapoint as it was polled, or as a device reported it: `point` and `value` in the protocol's own words."""
 
@@ -270,7 +278,7 @@ class Driver(ABC):
     other_tools: ClassVar[bool] = False
     """Whether another tool may manage networks of this protocol (independent management mode)."""
     polls_per_second: ClassVar[float] = 10.0
-    """Monitoring never asks more often than this on a port, whatever the number of its devices."""
+    """Monitoring never asks more often than this on a port, whatever the number of its devices; 0: it never asks."""
 
     @classmethod
     @abstractmethod
@@ -299,8 +307,8 @@ class Driver(ABC):
 
     @classmethod
     @abstractmethod
-    def seconds_per_device(cls, capability: Capability) -> float:
-        """How long one device takes on a busy port, for estimates."""
+    def estimate(cls, capability: Capability, url: str, image: ImageFacts | None = None, size: int = 0) -> Estimate:
+        """How long the operation takes on the port of this URL; of a load, with this image of so many bytes."""
 
     @classmethod
     def at_once(cls, capability: Capability) -> int:

@@ -312,7 +312,7 @@ class PortMonitor:
         self._faults: set[str] = set()
         """Faults of the driver that are in the log: each is there once, not at every poll."""
         self._task: asyncio.Task[None] | None = None
-        if Capability.POLL in keeper.kind.capabilities:
+        if Capability.POLL in keeper.kind.capabilities and keeper.kind.polls_per_second > 0:
             self._task = asyncio.create_task(self._run(), name=f"monitoring of {keeper.port.name}")
             self._task.add_done_callback(self._stopped)
 

@@ -54,6 +54,7 @@ class PortKeeper:
         """What those who work with the present driver say of its loss."""
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     def start(self, opened: Driver | None = None) -> None:
         """Begin to keep the port; `opened` is its driver when it has just been opened to prove it."""
@@ -161,9 +162,12 @@ class PortKeeper:
         return PortError(Kind.INTERNAL, reason=f"{type(problem).__name__}: {problem}")
 
     async def _let_go(self) -> None:
+        """Close the driver; who is cut short here leaves it to the next one to see that to its end."""
         if self.driver is not None:
             driver, self.driver = self.driver, None
-            await driver.close()
+            self._closing = asyncio.create_task(driver.close(), name=f"closing {self.port.name}")
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
 
     async def _report(self, driver: Driver | None, problem: PortError | None) -> None:
         changed = str(problem) != str(self.problem) or driver is not None

@@ -7,7 +7,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
 
-from core.actions import ACTIONS
 from core.errors import FieldhandError, Kind
 from drivers.base import Capability, Driver
 
@@ -50,13 +49,3 @@ def capabilities() -> Mapping[str, frozenset[Capability]]:
 def other_tools() -> frozenset[str]:
     """The protocols whose networks another tool may manage."""
     return frozenset(name for name, kind in drivers().items() if kind.other_tools)
-
-
-def seconds_per_device() -> Mapping[tuple[str, str], float]:
-    """How long each action takes on a device of each protocol, for plans."""
-    return {
-        (protocol, action.name): kind.seconds_per_device(action.capability)
-        for protocol, kind in drivers().items()
-        for action in ACTIONS
-        if action.capability in kind.capabilities
-    }

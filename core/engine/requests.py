@@ -25,7 +25,7 @@ from core.store import inventory, journal, monitoring, views
 from core.store.database import Transaction
 from core.store.inventory import NewDevice
 from core.store.journal import AddressSource
-from drivers.base import Capability, Driver, Found, Priority, Progress, Target
+from drivers.base import Capability, Driver, Estimate, Found, ImageFacts, Priority, Progress, Target
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -96,7 +96,7 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
     closed = {name: str(problem) for name, problem in engine.problems().items()}
     conditions = planning.Conditions(
         circumstances=lifecycle.circumstances(site, registry.capabilities(), registry.other_tools(), closed),
-        seconds_per_device=registry.seconds_per_device(),
+        estimate=partial(_estimate, action, {port.name: port for port in await views.ports(tx.db)}),
         seats=await views.seats(tx.db, tx.now),
         images={image.sha256: image for image in await views.images(tx.db)},
         by_hand=registry.driver(replaced.protocol).by_hand(replaced.program_id) if replaced else (),
@@ -108,6 +108,14 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         pause_above=site.pause_above,
     )
     return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
+
+
+def _estimate(action: Action, ports: Mapping[str, Port], device: Device, image: StoredImage | None) -> Estimate:
+    facts = (
+        None if image is None else ImageFacts(image.type, image.program_id, image.model, image.firmware, image.opaque)
+    )
+    url = ports[device.port or ""].url
+    return registry.driver(device.protocol).estimate(action.capability, url, facts, 0 if image is None else image.size)
 
 
 async def _start_job(engine: Engine, request: rpc.StartJob, caller: Caller) -> int:

@@ -79,7 +79,8 @@ class _Connections:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await _Connection(self._engine, self.begin, reader, writer).run()
+            caller = await asyncio.to_thread(_caller, writer)  # names may be looked up in a directory far away
+            await _Connection(self._engine, caller, self.begin, reader, writer).run()
         except ConnectionError:
             logger.debug("a client went away")
         finally:
@@ -92,6 +93,7 @@ class _Connection:
     def __init__(
         self,
         engine: Engine,
+        caller: Caller,
         begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -100,7 +102,7 @@ class _Connection:
         self._begin = begin
         self._reader = reader
         self._writer = writer
-        self._caller = _caller(writer)
+        self._caller = caller
         self._news: dict[str, Notice] = {}
         """What is to be told, the newest on each subject."""
         self._fresh = asyncio.Event()

@@ -18,10 +18,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from core.errors import Kind
 from drivers.base import DriverError, Progress, Snapshot, Step, StepClass, StepEvent
-from drivers.lon.dialogue import Dialogue, exact
-from drivers.lon.discovery import program_id_of
+from drivers.lon.dialogue import LEFT_OUT, Dialogue, differs, exact
 from drivers.lon.kinds import PROPERTIES, of_kind
 from drivers.lon.management import (
+    MOST_VARIABLES,
     PROGRAM_ID_SIZE,
     AddressEntry,
     DomainEntry,
@@ -40,6 +40,7 @@ from drivers.lon.management import (
     WriteForm,
     WriteMemory,
 )
+from drivers.lon.names import program_id_of
 
 VERSION: Final = 1
 """Of the document."""
@@ -51,8 +52,7 @@ CHUNK: Final = 32
 """Bytes of memory in one message: they fit into the smallest application buffers in use (66 bytes)."""
 
 MOST_ADDRESSES: Final = 15
-MOST_VARIABLES: Final = 4096
-"""What tables can hold, where the device does not say how much they do."""
+"""What an address table can hold, where the device does not say how much it does."""
 
 MEMORY_SIZE: Final = 0x10000
 """What an absolute address reaches."""
@@ -65,9 +65,6 @@ SET_BY_TOOLS: Final = (range(8), range(15, 16), range(24, 25))
 
 The rest tells clock and transceiver. It belongs to the unit, and wrong values there take a device off the channel.
 """
-
-LEFT_OUT: Final = frozenset({Kind.REFUSED, Kind.BAD_FRAME})
-"""Failures that concern one piece and not the whole device."""
 
 
 class Section(StrEnum):
@@ -347,13 +344,8 @@ async def write(dialogue: Dialogue, entries: list[Entry]) -> AsyncGenerator[Step
         for entry in entries:
             found = await entry.current(dialogue, "read back configuration")
             if found != entry.content:
-                raise DriverError(
-                    Kind.VERIFY_FAILED,
-                    step=f"read back of {entry}",
-                    device=dialogue.uid,
-                    expected=entry.content.hex(" ").upper(),
-                    found=found.hex(" ").upper(),
-                )
+                step, expected = f"read back of {entry}", entry.content.hex(" ").upper()
+                raise differs(step, dialogue.uid, expected, found.hex(" ").upper())
 
 
 async def _make_checksum_right(dialogue: Dialogue, step: str) -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from core.errors import Kind
-from drivers.base import DriverError, Facts, NetworkState, Priority
+from drivers.base import Address, DriverError, Facts, NetworkState, Priority
 from drivers.lon.management import (
     AnswerError,
     Data,
+    DomainEntry,
     MemoryMode,
     ReadMemory,
     Refused,
@@ -22,6 +23,12 @@ from drivers.lon.packets import NeuronId, SubnetNode
 from drivers.lon.transactions import TRIES, Answer, Exchange, Place, Transactions
 
 R = TypeVar("R", bound=Response)
+
+PROBE_TRIES: Final = 4
+"""Of what may get no answer at all: from a device that may be gone, or in a domain that it is just leaving."""
+
+LEFT_OUT: Final = frozenset({Kind.REFUSED, Kind.BAD_FRAME})
+"""Failures that concern what was asked for, and not the whole device."""
 
 UNDER_ANY_CONFIGURATION: Final = b""
 """Messages by Neuron ID reach a device in any domain. The one of length zero is hardly anybody's own, so the answer
@@ -36,6 +43,13 @@ class Dialogue:
     uid: str
     priority: Priority
     address: Place | None = None
+
+    @property
+    def entry(self) -> DomainEntry | None:
+        """What its domain table holds when it is configured there."""
+        if self.address is None or not isinstance(self.address.destination, SubnetNode):
+            return None
+        return DomainEntry(self.address.domain, self.address.destination.subnet, self.address.destination.node)
 
     async def ask(self, step: str, request: Request[R], *, tries: int = TRIES) -> R:
         """Ask it by its Neuron ID; raises NO_REPLY, REFUSED, BAD_FRAME."""
@@ -85,14 +99,20 @@ def unreadable(step: str, uid: str, data: bytes, reason: str) -> DriverError:
     return DriverError(Kind.BAD_FRAME, step=step, device=uid, bytes=data.hex(" ").upper(), reason=reason)
 
 
+def differs(step: str, uid: str, expected: str, found: str) -> DriverError:
+    """VERIFY_FAILED: the device is not as it should be after what was done to it."""
+    return DriverError(Kind.VERIFY_FAILED, step=step, device=uid, expected=expected, found=found)
+
+
 def by_uid(uid: str) -> Place:
     """Where a device is reached whatever its configuration."""
     return Place(NeuronId(bytes.fromhex(uid)), UNDER_ANY_CONFIGURATION)
 
 
-def at(domain: bytes, subnet: int, node: int) -> Place:
-    """A logical address."""
-    return Place(SubnetNode(subnet, node), domain)
+def at(address: Address) -> Place:
+    """Where whoever has a logical address is reached."""
+    parts = address.parts
+    return Place(SubnetNode(int(parts["subnet"]), int(parts["node"])), bytes.fromhex(str(parts["domain"])))
 
 
 def facts_of(status: Status, note: str | None = None) -> Facts:

@@ -18,8 +18,11 @@ from core.errors import Kind
 from drivers.base import Address, DriverError, Found, NetworkState, Priority, Progress
 from drivers.lon.dialogue import Dialogue
 from drivers.lon.management import (
+    PROGRAM_ID_OFFSET,
+    PROGRAM_ID_SIZE,
     AnswerError,
     Identification,
+    MemoryMode,
     NodeState,
     QueryDomain,
     QueryId,
@@ -28,6 +31,7 @@ from drivers.lon.management import (
     Refused,
     RespondToQuery,
 )
+from drivers.lon.names import address_of, program_id_of, uid_of
 from drivers.lon.packets import Broadcast, SubnetNode
 from drivers.lon.transactions import Place, Transactions
 
@@ -184,6 +188,21 @@ async def _identify(transactions: Transactions, answerer: _Answerer, priority: P
     return await identify(dialogue, answerer.program_id, address)
 
 
+async def identify_unknown(dialogue: Dialogue) -> Found:
+    """Ask a device of which nothing but its Neuron ID is known; raises NO_REPLY.
+
+    One that keeps its program ID to itself has None.
+    """
+    program_id = None
+    try:
+        data = await dialogue.read("identify", MemoryMode.READ_ONLY, PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE)
+        program_id = program_id_of(data)
+    except DriverError as error:
+        if error.kind is not Kind.REFUSED:
+            raise
+    return await identify(dialogue, program_id)
+
+
 async def identify(dialogue: Dialogue, program_id: str | None, address: Address | None = None) -> Found:
     """All that is worth knowing of a device that made itself known. Silence is no error: then it is less."""
     try:
@@ -252,18 +271,3 @@ def pressed(apdu: bytes) -> Identification | None:
         return Identification.from_apdu(apdu[1:])
     except AnswerError:
         return None
-
-
-def uid_of(neuron_id: bytes) -> str:
-    """The written form of a Neuron ID."""
-    return neuron_id.hex().upper()
-
-
-def program_id_of(program_id: bytes) -> str:
-    """The written form of a program ID."""
-    return program_id.hex().upper()
-
-
-def address_of(domain: bytes, subnet: int, node: int) -> Address:
-    """The written form of a logical address."""
-    return Address(f"{subnet}/{node}", {"domain": domain.hex().upper(), "subnet": subnet, "node": node})

@@ -53,7 +53,7 @@ from drivers.lon.management import (
     WriteMemory,
     error_in_words,
 )
-from drivers.lon.packets import SubnetNode
+from drivers.lon.names import program_id_of, same_program, uid_of
 from drivers.lon.transactions import WINDOW_MOST
 
 STANDING_STILL: Final = 2 * WINDOW_MOST
@@ -169,7 +169,7 @@ class _Load:
         status = await self._dialogue.ask("check image", QueryStatus())
         data = await self._dialogue.read("check image", MemoryMode.READ_ONLY, 0, IDENTITY_SIZE)
         identity = Identity.from_bytes(data)
-        found, expected = identity.neuron_id.hex().upper(), self._dialogue.uid
+        found, expected = uid_of(identity.neuron_id), self._dialogue.uid
         if found != expected:
             raise self._error(Kind.WRONG_DEVICE, "check image", expected=expected, found=found)
         return status, identity, data[FLAGS_OFFSET]
@@ -193,15 +193,15 @@ class _Load:
                 "it can be forced"
             )
         program_id = self._program_of(status, identity)
-        if program_id is not None and program_id != image.program_id.hex().upper():
+        if program_id is not None and not same_program(image.program_id, program_id):
             raise self._incompatible(
-                f"the image has program ID {image.program_id.hex().upper()}, the device {program_id}; it can be forced"
+                f"the image has program ID {program_id_of(image.program_id)}, the device {program_id}; it can be forced"
             )
 
     def _program_of(self, status: Status, identity: Identity) -> str | None:
         """The program that it has, or had; None where nobody knows."""
         if not _is_without(status):
-            return identity.program_id.hex().upper()
+            return program_id_of(identity.program_id)
         if self._before is not None and self._before.sha256 == self._standing.sha256:
             return None  # it was compared when this load began, and may have been forced
         return self._target.program_id
@@ -250,8 +250,8 @@ class _Load:
         request = ReadMemory(MemoryMode.READ_ONLY, PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE)
         found = (await self._dialogue.ask("verify", request)).data
         if found != self._image.program_id:
-            raise self._differs(self._image.program_id.hex().upper(), found.hex().upper())
-        yield replace(facts_of(status), program_id=found.hex().upper(), note="; ".join(self._notes))
+            raise self._differs(program_id_of(self._image.program_id), program_id_of(found))
+        yield replace(facts_of(status), program_id=program_id_of(found), note="; ".join(self._notes))
 
     async def _begin(self, status: Status) -> AsyncGenerator[StepEvent, None]:
         """Find the record to begin with: the first one, unless everything before is proved to be there.
@@ -393,10 +393,7 @@ class _Load:
     def _places(self, document: configuration.Document | None) -> list[DomainEntry]:
         if document is not None:
             return [DomainEntry.from_bytes(content) for content in document.domains]
-        place = self._dialogue.address
-        if place is None or not isinstance(place.destination, SubnetNode):
-            return []
-        return [DomainEntry(place.domain, place.destination.subnet, place.destination.node)]
+        return [] if self._dialogue.entry is None else [self._dialogue.entry]
 
     async def _restart(self) -> Status:
         """Reset it, and prove by the cause that it was."""

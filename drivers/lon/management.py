@@ -242,16 +242,23 @@ STATE_OFFSET: Final = 0x15
 IDENTITY_SIZE: Final = STATE_OFFSET + 1
 TWO_DOMAINS: Final = 0x40
 
+MOST_VARIABLES: Final = 4096
+"""Network variables that a device can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the first 22 bytes of the read-only structure say of a device."""
+    """What the first 22 bytes of the read-only structure say of a device.
+
+    Not `whole`: it had to be asked piece by piece, and how many domains it has is not known.
+    """
 
     neuron_id: bytes
     model: int
     program_id: bytes
     state: NodeState | None
     two_domains: bool
+    whole: bool = True
 
     @property
     def configured(self) -> bool:

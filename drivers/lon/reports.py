@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.base import Reading, Report
-from drivers.lon.discovery import address_of
+from drivers.lon.names import address_of
 from drivers.lon.packets import ApplicationPdu, Destination, Packet, SubnetNode, TransportKind, TransportPdu
 
 VARIABLE: Final = 0x80

@@ -191,8 +191,8 @@ class _Unanswered(Exception):
         """What it means for the device."""
         if not self.received:
             return DriverError(Kind.NO_REPLY, step=step, device=device, attempts=tries)
-        came = f"{self.received.hex(' ').upper()} ({self.reason})"
-        return DriverError(Kind.BAD_FRAME, step=step, device=device, attempts=tries, bytes=came)
+        came = self.received.hex(" ").upper()
+        return DriverError(Kind.BAD_FRAME, step=step, device=device, attempts=tries, bytes=came, reason=self.reason)
 
 
 @dataclass(slots=True)

@@ -368,7 +368,7 @@ def parse(text: str) -> DeviceType:
     """The device type that a text describes; raises INVALID with the place and the reason."""
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # beside its own errors: a number of thousands of digits
         raise _invalid("", str(error) or "it is nested too deeply") from error
     name = str(document.get("name", ""))
     try:

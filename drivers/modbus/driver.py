@@ -19,6 +19,7 @@ from drivers.base import (
     Checkpoint,
     Driver,
     DriverError,
+    Estimate,
     Facts,
     Found,
     Image,
@@ -34,7 +35,7 @@ from drivers.base import (
     StepEvent,
     Target,
 )
-from drivers.modbus import configuration, device_types, loading
+from drivers.modbus import configuration, device_types, estimates, loading
 from drivers.modbus.bus import Bus
 from drivers.modbus.device_types import Datapoint, DeviceType, Table, Types, Wink
 from drivers.modbus.dialogue import PROBE, Dialogue, Identity, identify, uid_of
@@ -54,21 +55,6 @@ from drivers.modbus.frames import (
 from drivers.modbus.port import LINE_NAME, Port, usual_urls
 from drivers.serial_ports import serial_ports
 from drivers.transport import open_serial
-
-EXCHANGE_SECONDS: Final = 0.03
-"""Of a read of a few registers at 19200 baud: 20 characters, two gaps, and a device that takes 10 ms."""
-
-EXCHANGES: Final[Mapping[Capability, int]] = {
-    Capability.PROVISION: 5,
-    Capability.DEPROVISION: 5,
-    Capability.REPLACE: 12,
-    Capability.SNAPSHOT: 6,
-    Capability.RESTORE: 8,
-    Capability.RESET: 4,
-    Capability.WINK: 8,
-    Capability.LOAD: 1000,
-}
-"""A load is one of 64 kB, read back."""
 
 POINT_NAME_MOST: Final = 40
 """Characters of a datapoint's name."""
@@ -146,9 +132,9 @@ class ModbusDriver(Driver):
         return name
 
     @classmethod
-    def seconds_per_device(cls, capability: Capability) -> float:
-        """From the number of exchanges; they share one line, one after the other."""
-        return EXCHANGES.get(capability, 3) * EXCHANGE_SECONDS
+    def estimate(cls, capability: Capability, url: str, image: ImageFacts | None = None, size: int = 0) -> Estimate:
+        """From the number of exchanges and characters, at the speed of the line."""
+        return estimates.estimate(capability, Port.parse(url).line, size)
 
     @classmethod
     def read_image(cls, image: Image) -> ImageFacts:
@@ -171,7 +157,7 @@ class ModbusDriver(Driver):
     async def open(cls, url: str, site: SiteSettings) -> Self:
         """Open the port. That it takes the settings is all it can prove: nobody has to answer on a Modbus line."""
         port = Port.parse(url)
-        known = Types(site.types)
+        known = await asyncio.to_thread(Types, site.types)
         bus = Bus(port.line)
         bus.start(await open_serial(port.path, port.line.baud, bus, parity=port.line.parity, stop=port.line.stop))
         return cls(port, bus, known)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from core.actions import ACTIONS
 from core.lifecycle import Circumstances, Standing
 from core.models import Device, Failure, Health, Interrupted, Pending, Seats, TaskState
 from core.planning import Conditions
-from drivers.base import Capability, NetworkState
+from drivers.base import Capability, Estimate, NetworkState
 
 # a load that was cut off is no status: it only makes that there is something to resume
 GOOD = Device(
@@ -56,7 +55,7 @@ def device(**fields: Any) -> Device:
 def conditions(closed: dict[str, str] | None = None, seconds: float = 2.0, **monitoring: Any) -> Conditions:
     return Conditions(
         Circumstances(CIRCUMSTANCES.capabilities, closed or {}),
-        {("lon", action.name): seconds for action in ACTIONS},
+        lambda device, image: Estimate(seconds),
         Seats(capacity=10, used=3, waiting=0),
         **monitoring,
     )

@@ -17,6 +17,7 @@ from drivers.base import (
     Checkpoint,
     Driver,
     DriverError,
+    Estimate,
     Facts,
     Found,
     Image,
@@ -165,8 +166,8 @@ class FakeDriver(Driver):
         return (("Fake, fast", f"fake://{path}"), ("Fake, slow", f"fake://{path}?slow=1"))
 
     @classmethod
-    def seconds_per_device(cls, capability: Capability) -> float:
-        return 2.0
+    def estimate(cls, capability: Capability, url: str, image: ImageFacts | None = None, size: int = 0) -> Estimate:
+        return Estimate(2.0 + size / 1000)
 
     @classmethod
     def read_image(cls, image: Image) -> ImageFacts:

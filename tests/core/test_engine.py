@@ -162,7 +162,7 @@ async def test_a_failure_keeps_its_reason_and_the_last_frames(site: Site) -> Non
     assert (job.failed, job.state) == (1, JobState.DONE)
     after = await site.device(device)
     assert after.failure is not None
-    assert after.failure.reason == "no answer at write after 3 tries"
+    assert after.failure.reason == "no answer at write after 3 tries: check its power and its wiring"
     last = (await site.journal(1))[-1]
     assert (last.name, last.state) == ("write", StepState.FAILED)
     assert last.detail.splitlines() == [after.failure.reason, "-> A1 hello", "<- A1 go away"]

@@ -192,6 +192,17 @@ async def test_a_protocol_that_cannot_poll_is_not_polled(site: Site, monkeypatch
     assert site.world.polls.empty()
 
 
+@pytest.mark.parametrize("never", [0.0, -1.0])
+async def test_a_driver_that_may_never_be_asked_is_not_polled(
+    site: Site, monkeypatch: pytest.MonkeyPatch, never: float
+) -> None:
+    monkeypatch.setattr(FakeDriver, "polls_per_second", never)
+    await monitored_site(site, "A1")
+    site.world.port.spoken.put_nowait(Report(Reading("temperature", "21.5"), uid="A1"))
+    await until_event(site, "temperature 21.5")
+    assert site.world.polls.empty()
+
+
 async def test_nobody_is_polled_twice_before_everybody_was_once(site: Site) -> None:
     uids = [f"A{number}" for number in range(7)]
     await monitored_site(site, *uids)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from core.actions import BY_NAME, Scope
-from core.models import Interrupted, Pausing
-from core.planning import PORT_OVERHEAD_SECONDS, MonitoringPlan, plan
-from drivers.base import NetworkState
+from core.models import Device, Interrupted, Pausing, StoredImage
+from core.planning import PORT_OVERHEAD_SECONDS, MonitoringPlan, Plan, plan
+from drivers.base import Estimate, NetworkState
 from tests.core.devices import RUNNING, conditions, device
 
 PROVISION, DEPROVISION, WINK = BY_NAME["provision"], BY_NAME["deprovision"], BY_NAME["wink"]
@@ -17,10 +17,11 @@ NEW = {"state": NetworkState.UNPROVISIONED}
 
 def test_the_same_devices_and_circumstances_give_the_same_plan() -> None:
     devices = [device(id=1, **NEW), device(id=2)]
-    before = copy.deepcopy((devices, conditions()))
-    first = plan(PROVISION, devices, {}, conditions())
-    assert plan(PROVISION, devices, {}, conditions()) == first
-    assert (devices, conditions()) == before
+    at_hand = conditions()
+    before = copy.deepcopy((devices, at_hand))
+    first = plan(PROVISION, devices, {}, at_hand)
+    assert plan(PROVISION, devices, {}, at_hand) == first
+    assert (devices, at_hand) == before
 
 
 def test_every_device_is_either_planned_or_skipped_with_a_reason() -> None:
@@ -57,6 +58,23 @@ def test_ports_work_side_by_side_so_the_slowest_one_counts() -> None:
 def test_what_is_repeated_takes_so_many_times_as_long() -> None:
     made = plan(BY_NAME["test"], [device()], {"count": 5}, conditions(seconds=2.0))
     assert made.seconds == 5 * 2.0 + PORT_OVERHEAD_SECONDS
+
+
+def load(*devices: Device, action: str = "load", size: int = 1000) -> Plan:
+    image = StoredImage("AA", "VAV.apb", "lon", "apb", None, None, None, False, size, 0.0, "olga", 1)
+    at_hand = replace(conditions(), estimate=lambda device, image: Estimate(2.0, image.size if image else 0.0))
+    parameters = {"image": "AA", "force": False} if action == "load" else {}
+    return plan(BY_NAME[action], devices, parameters, replace(at_hand, images={"AA": image}))
+
+
+def test_what_goes_to_all_devices_at_once_counts_once_on_each_port() -> None:
+    here, there = [device(id=number) for number in range(3)], device(id=3, port="attic")
+    assert load(*here, there).seconds == 1000 + 3 * 2.0 + PORT_OVERHEAD_SECONDS
+
+
+def test_a_load_that_was_cut_off_takes_as_long_as_what_is_left_of_it() -> None:
+    cut_off = device(interrupted=Interrupted("load", "VAV.apb", "AA", 75))
+    assert load(cut_off, action="resume").seconds == 250 + 0.5 + PORT_OVERHEAD_SECONDS
 
 
 def test_nothing_to_do_takes_no_time() -> None:

@@ -52,7 +52,7 @@ async def test_a_device_that_does_not_answer_is_removed_all_the_same_and_the_out
     job = await site.end_of(await remove(site, device))
     assert job.done == 1
     (task,) = await site.tasks(job.id)
-    assert task.reason == "only the record: no answer at write after 3 tries"
+    assert task.reason == "only the record: no answer at write after 3 tries: check its power and its wiring"
     assert await site.devices() == []
 
 

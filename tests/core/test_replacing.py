@@ -112,7 +112,7 @@ async def test_a_replacement_that_fails_half_way_leaves_the_record_as_it_was(sit
     assert (await site.do("replace", device, uid="B1")).failed == 1
     after = await site.device(device)
     assert after.failure is not None
-    assert after.failure.reason == "no answer at write after 3 tries"
+    assert after.failure.reason == "no answer at write after 3 tries: check its power and its wiring"
     assert (after.uid, after.program_id, after.health) == ("A1", before.program_id, before.health)
 
 

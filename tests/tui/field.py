@@ -59,7 +59,7 @@ from core.rpc import (
 from core.store import views
 from core.store.checkpoints import StoredCheckpoint
 from core.store.database import Transaction, Writer, open_reader, open_writer
-from drivers.base import Capability
+from drivers.base import Capability, Estimate
 from tui.clock import Clock
 
 R = TypeVar("R")
@@ -394,8 +394,9 @@ class FakeEngine:
             await db.close()
         subject = f"group {request.selection.group}" if request.selection.group else ""
         saved = {device.id: 0.0 for device in devices}
-        seconds = {("lon", request.action): 0.12}
-        conditions = Conditions(Circumstances(CAPABILITIES), seconds, seats, images=images, snapshots=saved)
+        conditions = Conditions(
+            Circumstances(CAPABILITIES), lambda device, image: Estimate(0.12), seats, images=images, snapshots=saved
+        )
         action = BY_NAME[request.action]
         parameters = {**_preset(action), **request.parameters}
         return self.adjust(plan(action, devices, parameters, conditions, request.selection.scope, subject))

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import FieldhandError, Kind
-from drivers.base import Capability, Driver, Image, SiteSettings
+from drivers.base import Capability, Driver, Image, ImageFacts, SiteSettings
 from drivers.lon.driver import LonDriver
 
 from .images import build_apb
 
 UID = "00A1B2C3D401"
+URL = "lon:///dev/ttyACM0"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +122,18 @@ def test_addresses_fill_the_subnets_in_order_and_leave_out_the_console() -> None
 def test_every_capability_is_a_method_and_has_an_estimate() -> None:
     for capability in LonDriver.capabilities:
         assert callable(getattr(LonDriver, capability.value))
-        assert 0 < LonDriver.seconds_per_device(capability) < 10
+        assert 0 < LonDriver.estimate(capability, URL).each < 10
     assert Capability.PROVISION in LonDriver.capabilities
+
+
+def test_how_long_a_load_takes_follows_the_image() -> None:
+    apb, ndl, opaque = ImageFacts("apb"), ImageFacts("ndl"), ImageFacts("nx", opaque=True)
+    small, large = (LonDriver.estimate(Capability.LOAD, URL, apb, size) for size in (1_000, 20_000))
+    assert small.each < large.each
+    assert small.once < large.once
+    assert LonDriver.estimate(Capability.LOAD, URL, ndl, 20_000).each < large.each, "half of it is hexadecimal digits"
+    together = LonDriver.estimate(Capability.LOAD, URL, opaque, 1_000_000)
+    assert together.once > 100 * together.each, "the packets go to all devices at once"
 
 
 def test_a_driver_without_datapoints_refuses_every_one() -> None:

@@ -214,8 +214,7 @@ class Bench:
 
     async def load(self, image: ApplicationImage = IMAGE, *, force: bool = False, sha: str = SHA) -> None:
         self.events = []
-        address = self.target.address
-        place = at(b"\x55", 1, 10) if address is not None else None
+        place = at(self.target.address) if self.target.address is not None else None
         dialogue = Dialogue(self.work, UID, Priority.JOB, place)
         steps = loading.load(dialogue, self.target, image, sha, force=force, gate=self.gate)
         async for event in steps:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.errors import FieldhandError, Kind
 from drivers.base import Address, DriverError, NetworkState, PortError, Reading, Report, Target
-from drivers.lon.driver import REPORTS_KEPT, LonDriver
+from drivers.lon.driver import LonDriver
+from drivers.lon.listening import REPORTS_KEPT
 from drivers.lon.management import DomainEntry, NodeState
 from drivers.lon.packets import (
     ApplicationPdu,

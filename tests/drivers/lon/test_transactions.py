@@ -143,7 +143,7 @@ async def test_silence_is_no_reply_with_step_and_tries() -> None:
     with pytest.raises(DriverError) as failure:
         await work.exchange(to(1), Priority.JOB)
     assert failure.value.kind is Kind.NO_REPLY
-    assert str(failure.value) == "no answer at query status after 7 tries"
+    assert str(failure.value) == "no answer at query status after 7 tries: check its power and its wiring"
     assert failure.value.fields["device"] == device(1)
     assert len(channel.sent) == t.TRIES
     await work.close()

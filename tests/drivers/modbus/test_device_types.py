@@ -18,6 +18,7 @@ HEAD = 'name = "x"\nmatch = [{ server_id = "00" }]\n'
 BAD = {
     "": "name: Field required",
     "name = x\n": "at line 1",
+    f"x = {'9' * 5000}": "integer string conversion",
     'name = "X Y"': "name: String should match",
     'name = "x"': "match is missing",
     'name = "x"\nmatch = [{ vendor = "a" }]': "match 1: it takes vendor and product",

@@ -17,6 +17,7 @@ from drivers.base import (
     Facts,
     Found,
     Image,
+    ImageFacts,
     NetworkState,
     PortError,
     Progress,
@@ -117,10 +118,20 @@ def test_units_1_to_246_are_given_for_at_247_others_wait_from_the_factory() -> N
     assert (given[0], given[-1], len(given)) == (unit(1), unit(246), 246)
 
 
+def test_how_long_a_load_takes_follows_the_image_and_the_speed_of_the_line() -> None:
+    def seconds(size: int, baud: int) -> float:
+        facts = ImageFacts("bin", opaque=True)
+        return ModbusDriver.estimate(Capability.LOAD, f"modbus:///dev/ttymxc2?baud={baud}", facts, size).each
+
+    assert seconds(64_000, 19200) > 64_000 * 2 * 11 / 19200, "it is written and read back"
+    assert seconds(128_000, 19200) > 1.9 * seconds(64_000, 19200)
+    assert seconds(64_000, 9600) > 1.7 * seconds(64_000, 19200)
+
+
 def test_every_capability_has_its_operation() -> None:
     for capability in ModbusDriver.capabilities:
         assert getattr(ModbusDriver, capability.value) is not getattr(ModbusDriver.__mro__[1], capability.value, None)
-        assert ModbusDriver.seconds_per_device(capability) > 0
+        assert ModbusDriver.estimate(capability, "modbus:///dev/ttymxc2").each > 0
         assert ModbusDriver.at_once(capability) == 1
 
 
