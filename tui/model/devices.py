@@ -59,6 +59,11 @@ class Row:
             "port": _folded(device.port or ""),
             "address": device.address.text.casefold() if device.address else "",
             "status": self.status.value,
+            "program": _folded(device.program_id or ""),
+            "type": _folded(device.type),
+            "location": _folded(device.location),
+            "model": "" if device.model is None else str(device.model),
+            "firmware": "" if device.firmware is None else str(device.firmware),
         }
 
 
