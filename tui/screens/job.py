@@ -12,6 +12,7 @@ from core.models import Job, JobState, Task, TaskState
 from core.store import views
 from tui.bindings import BACK, COMMANDS, Place, bindings
 from tui.console import READ, Console
+from tui.flows.actions import choose_command
 from tui.flows.jobs import cancel_job, retry_job
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
@@ -155,6 +156,10 @@ class JobScreen(PushedScreen):
     def store_changed(self, change: Change) -> None:
         """Read what changed of the job."""
         self._read()
+
+    def action_palette(self) -> None:
+        """Choose from what can be done here."""
+        choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
 
     def action_failures(self) -> None:
         """Only what failed, or everything."""
