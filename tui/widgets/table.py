@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from textual import getters
 from textual.cache import LRUCache
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import var
 from textual.scroll_view import ScrollView
@@ -164,6 +164,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._fit()
         self.keep_in_view()
 
+    def on_focus(self) -> None:
+        """The terminal's own cursor comes along."""
+        self._point(self.cursor - self.scroll_offset.y)
+
     def notify_style_update(self) -> None:
         """Everything drawn so far may look different."""
         super().notify_style_update()
@@ -181,6 +185,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             empty = self.when_empty() if not self.count else ()
             return self._strip(empty[y] if y < len(empty) else (), cursor=False)
         cursor = index == self.cursor
+        if cursor:
+            self._point(y)
         key = (cursor, self.row_key(index))
         strip = self._strips.get(key)
         self._drawn[index] = self._line(index)
@@ -196,6 +202,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         if (first, last) != (0, self.size.width):
             return [line.crop(first, last) for line in lines]
         return lines
+
+    def _point(self, y: int) -> None:
+        """Braille lines and magnifiers follow the terminal's own cursor: it stands on the row that has the focus."""
+        if self.has_focus and self.screen.is_active:
+            self.app.cursor_position = self.region.offset + Offset(0, y)
 
     def _line(self, index: int) -> Line:
         mark = self.app.appearance.glyphs.cursor if index == self.cursor else " "
