@@ -12,6 +12,7 @@ from textual import events, on
 from textual.app import App
 from textual.signal import Signal
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from core.client import EngineClient
 from core.models import Job, JobState
@@ -88,6 +89,8 @@ class FieldhandApp(Console):
         self.client = client
         self.field = field or VirtualField(store.parent / "field")
         self._welcomes = field is not None
+        self.failure: BaseException | None = None
+        """What the console itself failed with, if it did."""
         self.reader = None
         self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
         pause = PAUSE_OVER_SSH if "SSH_CONNECTION" in os.environ else PAUSE_BETWEEN_READS
@@ -155,6 +158,12 @@ class FieldhandApp(Console):
                 if await self._check_bindings(event.key):
                     return
         await super().on_event(event)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """The console ends; what Textual would print, a screenful of variables, goes into a report without them."""
+        super()._handle_exception(error)
+        self._exit_renderables.clear()
+        self.failure = self.failure or (error.error if isinstance(error, WorkerFailed) else error)
 
     # what background work tells
 
