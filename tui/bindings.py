@@ -138,6 +138,10 @@ COPY: Final = Command("copy", ("y",), "copy the UID; of several one a line", tit
 COPY_ROW: Final = Command("copy_row", ("Y",), "copy all that is shown of the device, as text", title="Copy Row")
 PALETTE: Final = Command("palette", ("a", "ctrl+p", "colon"), "everything that can be done here")
 
+TROUBLE: Final = (
+    Command("trouble(1)", ("n",), "the next one that needs somebody"),
+    Command("trouble(-1)", ("N",), "the one before that needs somebody"),
+)
 RETRY: Final = Command(
     "retry", ("r",), "the same again for what failed or was cancelled", "retry failed", "Retry Failed", changes=True
 )
@@ -162,6 +166,7 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("sort", ("s",), "sort by the next column"),
         Command("reverse", ("S",), "sort the other way round", title="Sort the Other Way Round"),
         Command("order", ("C",), "sort by any column, then by the one sorted by so far", title="Sort"),
+        *TROUBLE,
         Command("details", ("i", "l", "right"), "everything about the device", "details", "Details"),
         Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group", changes=True),
         Command("discover", ("D",), "search a port for devices", "discover", "Discover", changes=True),
@@ -172,8 +177,13 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         HISTORY,
         COPY,
         COPY_ROW,
-        Command("import", ("N",), "add devices from a CSV file", title="Import Devices", changes=True),
-        Command("export", ("O",), "write the selected devices, or all shown, to a CSV file", title="Export Devices"),
+        Command("import", ("less_than_sign",), "add devices from a CSV file", title="Import Devices", changes=True),
+        Command(
+            "export",
+            ("greater_than_sign", "O"),
+            "write the selected devices, or all shown, to a CSV file",
+            title="Export Devices",
+        ),
     ),
     Place.GROUPS: (
         Command("members", ("enter", "right", "l"), "its devices", "members"),
@@ -226,6 +236,7 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         PALETTE,
     ),
     Place.EVENTS: (
+        Command("details", ("enter", "i", "right", "l"), "everything about the device", "device", "Device Details"),
         Command("freeze", ("f", "space"), "hold the list still, or let it go on", "freeze", "Freeze"),
         Command("filter", ("slash",), "only events with all of these words", "filter", "Filter"),
         Command("unfilter", ("escape",), "clear the filter"),
@@ -234,6 +245,7 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.JOB: (
         Command("details", ("enter", "i", "right", "l"), "everything about the device", "device", "Device Details"),
         Command("failures", ("f",), "show failures only, or all", "failures", "Failures Only, or All"),
+        *TROUBLE,
         RETRY,
         CANCEL,
         PALETTE,

@@ -33,6 +33,7 @@ from core.rpc import (
 )
 from tui.flows.practice import license_seats
 from tui.flows.virtual_field import DEVICES, VirtualField
+from tui.plain import RunCommand, plain
 
 SEATS: Final = DEVICES - 2
 """Fewer than devices, so that one sees what that means."""
@@ -41,8 +42,11 @@ GROUPS: Final = {"AHU": "air", "VAV": "offices", "Boiler": "plant", "Pump": "pla
 OTHER_GROUP: Final = "building"
 
 
-async def demo(*, read_only: bool = False, theme: str | None = None) -> Exit:
-    """Run it until the operator leaves; nothing stays behind. Worker and field end even when this process is killed."""
+async def demo(*, read_only: bool = False, theme: str | None = None, run: RunCommand | None = None) -> Exit:
+    """Run it until the operator leaves; nothing stays behind. Worker and field end even when this process is killed.
+
+    With `run`, which runs a command of the command line, it is the console without a screen.
+    """
     with tempfile.TemporaryDirectory(prefix="fieldhand-demo-") as folder:
         directory = StateDirectory(Path(folder))
         field = VirtualField(directory.path / "field")
@@ -53,6 +57,8 @@ async def demo(*, read_only: bool = False, theme: str | None = None) -> Exit:
             try:
                 await _set_up(client, field, url)
                 await client.close()
+                if run is not None:
+                    return await plain(directory, run)
                 return await tui.start.console(
                     directory, read_only=read_only, theme=theme, field=field, ends_with=os.getpid()
                 )

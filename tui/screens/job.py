@@ -161,6 +161,10 @@ class JobScreen(PushedScreen):
         """Choose from what can be done here."""
         choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
 
+    def action_trouble(self, step: int) -> None:
+        """To the next device that failed, or the one before."""
+        self._table.move_to_next(lambda index: self._table.items[index].state is TaskState.FAILED, step)
+
     def action_failures(self) -> None:
         """Only what failed, or everything."""
         self._failures = not self._failures

@@ -126,6 +126,15 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, row - y, self.size.width, 1))
         self.post_message(self.Moved())
 
+    def move_to_next(self, wanted: Callable[[int], bool], step: int) -> None:
+        """Put the cursor on the next row that is wanted, or (step -1) the one before, over the ends; say so if none is."""
+        ways = ((self.cursor + step * distance) % self.count for distance in range(1, self.count + 1))
+        index = next((index for index in ways if wanted(index)), None)
+        if index is None:
+            self.app.say("nothing here needs anybody")
+        else:
+            self.move_cursor(index)
+
     def keep_in_view(self) -> bool:
         """Re-centre when the cursor is out of view; whether that was so."""
         height = self.size.height
