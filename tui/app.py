@@ -191,7 +191,7 @@ class FieldhandApp(Console):
         if not self._welcomes or self.client.greeting.role != "operator":
             return
         if any(self.field.serves(port) for port in self.site.ports):
-            self.begin(resume(self))
+            self.run_worker(self.guard(resume(self)), group="resume")
         elif not self.site.ports:
             self.push_screen(FirstScreen())
 
