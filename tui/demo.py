@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections import defaultdict
-from pathlib import Path
 from typing import Final
 
 import tui.start
@@ -31,6 +29,7 @@ from core.rpc import (
     StartJob,
     StopWorker,
 )
+from tui.demo_folder import demo_folder
 from tui.flows.practice import license_seats
 from tui.flows.virtual_field import DEVICES, VirtualField
 from tui.plain import RunCommand, plain
@@ -47,8 +46,8 @@ async def demo(*, read_only: bool = False, theme: str | None = None, run: RunCom
 
     With `run`, which runs a command of the command line, it is the console without a screen.
     """
-    with tempfile.TemporaryDirectory(prefix="fieldhand-demo-") as folder:
-        directory = StateDirectory(Path(folder))
+    with demo_folder() as folder:
+        directory = StateDirectory(folder)
         field = VirtualField(directory.path / "field")
         try:
             _say("starting a worker and a virtual field")
