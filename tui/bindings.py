@@ -171,6 +171,7 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group", changes=True),
         Command("discover", ("D",), "search a port for devices", "discover", "Discover", changes=True),
         Command("add", ("A",), "add a device by hand", title="Add a Device", changes=True),
+        Command("ignored", ("U",), "the devices that searches do not offer", title="Ignored Devices", changes=True),
         EDIT,
         WINK_ON,
         TEST_OFTEN,

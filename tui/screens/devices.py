@@ -304,6 +304,10 @@ class DevicesView(View):
         """Add by hand."""
         self.app.begin(records.add_device(self.app))
 
+    def action_ignored(self) -> None:
+        """See what is ignored, and stop ignoring it."""
+        self.app.begin(records.stop_ignoring(self.app))
+
     def action_edit(self) -> None:
         """Change what is known of the device."""
         if self.current:
