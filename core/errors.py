@@ -20,6 +20,8 @@ class Exit(IntEnum):
     USAGE = 2
     REFUSED = 3
     UNAVAILABLE = 4
+    CRASHED = 70
+    """The program itself is wrong: EX_SOFTWARE of sysexits.h."""
 
 
 class Kind(Enum):

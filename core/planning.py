@@ -57,7 +57,8 @@ class MonitoringPlan:
 class Plan:
     """What a job would do. `seconds` is an estimate for all ports working side by side.
 
-    `typed` is a word the operator has to type to agree, "" where a key is enough. `by_hand` says what has to
+    `typed` is a word the operator has to type to agree, "" where a key is enough: that is not enough for an image made
+    for another program, nor for the records of many that go for good. `by_hand` says what has to
     be done to the new unit first. `monitoring` is None where the action does not care.
     """
 
@@ -145,6 +146,7 @@ def plan(
         warnings += images.warnings(image, chosen)
     if action.capability is Capability.REPLACE:
         warnings += [_configuration(device, conditions) for device in chosen]
+    forced = image is not None and parameters["force"]
     return Plan(
         action=action.name,
         title=action.title(scope) if image is None else f"{action.label} {image.name}",
@@ -159,7 +161,7 @@ def plan(
         warnings=tuple(warnings),
         asks=action.asks(scope, len(devices)),
         monitoring=_monitoring(busy, conditions) if action.pauses_monitoring else None,
-        typed=action.name if image is not None and planned and parameters["force"] else "",
+        typed=action.name if planned and (forced or (action.removes and len(planned) > 1)) else "",
         by_hand=conditions.by_hand,
     )
 

@@ -13,12 +13,13 @@ from textual.app import App
 from textual.scrollbar import ScrollBar
 from textual.signal import Signal
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from core.client import EngineClient
 from core.models import Job, JobState
 from core.rpc import Measured, PinPressed, ReadMonitoring, Searching
 from core.store import views
-from tui.bindings import CANCEL_START, EVERYWHERE
+from tui.bindings import CANCEL_START, EVERYWHERE, INTERRUPT
 from tui.clock import Clock
 from tui.console import READ, Console
 from tui.feed import PAUSE_BETWEEN_READS, PAUSE_OVER_SSH, Feed, Reconnect
@@ -40,7 +41,10 @@ from tui.screens.theme_picker import ThemePicker
 from tui.text import clean, plural
 from tui.theme import Appearance
 from tui.widgets.scroll_bar import WholeCells
+from tui.widgets.too_small import LEAST, TooSmall
 
+TOO_SMALL = "-too-small"
+"""The class of a console that has no room: see console.tcss."""
 MONITORING = "monitoring"
 """The worker group of what is asked when connecting."""
 LONGEST_TYPING_SECONDS = 0.5
@@ -88,6 +92,8 @@ class FieldhandApp(Console):
         self.client = client
         self.field = field or VirtualField(store.parent / "field")
         self._welcomes = field is not None
+        self.failure: BaseException | None = None
+        """What the console itself failed with, if it did."""
         self.reader = None
         self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
         pause = PAUSE_OVER_SSH if "SSH_CONNECTION" in os.environ else PAUSE_BETWEEN_READS
@@ -122,6 +128,14 @@ class FieldhandApp(Console):
             asyncio.get_running_loop().remove_signal_handler(number)
         await self.feed.close()
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is no room for a screen, say so instead."""
+        too_small = event.size.width < LEAST.width or event.size.height < LEAST.height
+        self.set_class(too_small, TOO_SMALL)
+        for screen in self.screen_stack:
+            for words in screen.query(TooSmall):
+                words.changed()
+
     async def on_event(self, event: events.Event) -> None:
         """A key clears the message line; a dialog that has just opened takes none.
 
@@ -130,6 +144,8 @@ class FieldhandApp(Console):
         binding runs here, before the next key is looked at, and not when the key has wandered through the widgets
         (Textual's own way); in a field, after what was typed before it.
         """
+        if isinstance(event, events.Key) and self.has_class(TOO_SMALL) and not self._leaves(event):
+            return  # nobody presses what cannot be seen
         if isinstance(event, events.Key) and not event.is_forwarded:
             if isinstance(self.screen, Dialog) and self.screen.deaf(event):
                 return
@@ -145,6 +161,12 @@ class FieldhandApp(Console):
                 if await self._check_bindings(event.key):
                     return
         await super().on_event(event)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """The console ends; what Textual would print, a screenful of variables, goes into a report without them."""
+        super()._handle_exception(error)
+        self._exit_renderables.clear()
+        self.failure = self.failure or (error.error if isinstance(error, WorkerFailed) else error)
 
     # what background work tells
 
@@ -172,7 +194,7 @@ class FieldhandApp(Console):
         if not self._welcomes or self.client.greeting.role != "operator":
             return
         if any(self.field.serves(port) for port in self.site.ports):
-            self.begin(resume(self))
+            self.run_worker(self.guard(resume(self)), group="resume")
         elif not self.site.ports:
             self.push_screen(FirstScreen())
 
@@ -233,6 +255,10 @@ class FieldhandApp(Console):
             if job.id in self.site.started and job.state is not JobState.RUNNING:
                 self.site.started.discard(job.id)
                 self.run_worker(self.guard(tell_outcome(self, job)), group="outcome")
+
+    def _leaves(self, event: events.Key) -> bool:
+        (leave,) = self.commands([INTERRUPT])
+        return event.key in leave.keys
 
     def _cancel_start(self) -> bool:
         """Cancel the job that was started here and has not begun; whether there is one."""

@@ -138,35 +138,53 @@ COPY: Final = Command("copy", ("y",), "copy the UID; of several one a line", tit
 COPY_ROW: Final = Command("copy_row", ("Y",), "copy all that is shown of the device, as text", title="Copy Row")
 PALETTE: Final = Command("palette", ("a", "ctrl+p", "colon"), "everything that can be done here")
 
+TROUBLE: Final = (
+    Command("trouble(1)", ("n",), "the next one that needs somebody"),
+    Command("trouble(-1)", ("N",), "the one before that needs somebody"),
+)
+RETRY: Final = Command(
+    "retry", ("r",), "the same again for what failed or was cancelled", "retry failed", "Retry Failed", changes=True
+)
+CANCEL: Final = Command(
+    "cancel", ("x",), "stop the job at the next step of each device", "cancel", "Cancel Job", changes=True
+)
+
 COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.DEVICES: (
         Command("palette", ("a", "enter", "ctrl+p", "colon"), "actions on the selection, or the device", "actions"),
         Command("mark", ("space",), "select the device, or no longer", "select"),
         *ON_DEVICES,
-        Command("range", ("v",), "select a range: begin, move, end"),
+        Command("range", ("v",), "select a range: begin, move, end", title="Select a Range"),
         Command("extend(1)", ("shift+down",), "select this one and the next"),
         Command("extend(-1)", ("shift+up",), "select this one and the one before"),
-        Command("all", ("asterisk",), "select all that the filter shows"),
-        Command("invert", ("I",), "invert the selection of what is shown"),
-        Command("unselect", ("u",), "select none"),
+        Command("all", ("asterisk",), "select all that the filter shows", title="Select All Shown"),
+        Command("invert", ("I",), "invert the selection of what is shown", title="Invert the Selection"),
+        Command("unselect", ("u",), "select none", title="Select None"),
         Command("reselect", ("V",), "select again what was selected before", title="Select Again"),
-        Command("filter", ("slash",), 'filter: words, field:value, !not, a,b, "exactly"', "filter"),
+        Command("filter", ("slash",), 'filter: words, field:value, fw:<2.1, !not, a,b, "exactly"', "filter", "Filter"),
         Command("step_back", ("escape",), "clear the filter, then the selection"),
         Command("sort", ("s",), "sort by the next column"),
-        Command("reverse", ("S",), "sort the other way round"),
+        Command("reverse", ("S",), "sort the other way round", title="Sort the Other Way Round"),
         Command("order", ("C",), "sort by any column, then by the one sorted by so far", title="Sort"),
+        *TROUBLE,
         Command("details", ("i", "l", "right"), "everything about the device", "details", "Details"),
         Command("assign", ("m",), "put into a group, or take out", "group", "Put into a Group", changes=True),
         Command("discover", ("D",), "search a port for devices", "discover", "Discover", changes=True),
         Command("add", ("A",), "add a device by hand", title="Add a Device", changes=True),
+        Command("ignored", ("U",), "the devices that searches do not offer", title="Ignored Devices", changes=True),
         EDIT,
         WINK_ON,
         TEST_OFTEN,
         HISTORY,
         COPY,
         COPY_ROW,
-        Command("import", ("N",), "add devices from a CSV file", title="Import Devices", changes=True),
-        Command("export", ("O",), "write the selected devices, or all shown, to a CSV file", title="Export Devices"),
+        Command("import", ("less_than_sign",), "add devices from a CSV file", title="Import Devices", changes=True),
+        Command(
+            "export",
+            ("greater_than_sign", "O"),
+            "write the selected devices, or all shown, to a CSV file",
+            title="Export Devices",
+        ),
     ),
     Place.GROUPS: (
         Command("members", ("enter", "right", "l"), "its devices", "members"),
@@ -179,15 +197,8 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     ),
     Place.JOBS: (
         Command("open", ("enter", "right", "l", "i"), "the outcome, device by device", "open", "Open"),
-        Command(
-            "retry",
-            ("r",),
-            "the same again for what failed or was cancelled",
-            "retry failed",
-            "Retry Failed",
-            changes=True,
-        ),
-        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", "Cancel", changes=True),
+        RETRY,
+        CANCEL,
         Command("history", ("H",), "who did what to which device, and what came of it", "history", "History"),
         PALETTE,
     ),
@@ -226,22 +237,26 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         PALETTE,
     ),
     Place.EVENTS: (
+        Command("details", ("enter", "i", "right", "l"), "everything about the device", "device", "Device Details"),
         Command("freeze", ("f", "space"), "hold the list still, or let it go on", "freeze", "Freeze"),
         Command("filter", ("slash",), "only events with all of these words", "filter", "Filter"),
         Command("unfilter", ("escape",), "clear the filter"),
         PALETTE,
     ),
     Place.JOB: (
-        Command("details", ("enter", "i", "right", "l"), "everything about the device", "device"),
-        Command("failures", ("f",), "show failures only, or all", "failures"),
-        Command("retry", ("r",), "the same again for what failed or was cancelled", "retry failed", changes=True),
-        Command("cancel", ("x",), "stop the job at the next step of each device", "cancel", changes=True),
+        Command("details", ("enter", "i", "right", "l"), "everything about the device", "device", "Device Details"),
+        Command("failures", ("f",), "show failures only, or all", "failures", "Failures Only, or All"),
+        *TROUBLE,
+        RETRY,
+        CANCEL,
+        PALETTE,
     ),
     Place.DEVICE: (*ON_DEVICES, EDIT, WINK_ON, TEST_OFTEN, HISTORY, COPY, COPY_ROW, PALETTE),
     Place.HISTORY: (
-        Command("open", ("enter", "i"), "the job, device by device", "job"),
-        Command("filter", ("slash",), "only lines with all of these words", "filter"),
-        Command("export", ("e", "O"), "write what is shown to a CSV file", "export"),
+        Command("open", ("enter", "i"), "the job, device by device", "job", "Open Job"),
+        Command("filter", ("slash",), "only lines with all of these words", "filter", "Filter"),
+        Command("export", ("e", "O"), "write what is shown to a CSV file", "export", "Export History"),
+        PALETTE,
     ),
     Place.LOAD: (
         Command("load", ("enter",), "load the image where it fits, after showing the plan", "load", changes=True),
@@ -279,10 +294,10 @@ VIEWS: Final = (
 
 EVERYWHERE: Final = (
     Command("app.undo", ("z",), "undo the last edit: name, group or form", title="Undo", changes=True),
-    Command("app.job", ("J",), "the job that runs"),
+    Command("app.job", ("J",), "the job that runs", title="Show Job"),
     Command("app.theme", ("ctrl+t",), "choose another theme", title="Theme"),
-    Command("app.messages", ("exclamation_mark",), "what was said so far"),
-    Command("app.help", ("question_mark",), "this page", "help"),
+    Command("app.messages", ("exclamation_mark",), "what was said so far", title="Messages"),
+    Command("app.help", ("question_mark",), "this page", "help", "Help"),
 )
 CANCEL_START: Final = Command("cancel_start", ("escape",), "before anything else: cancel a job that has not begun")
 """Not bound: the app looks for it before the bindings, and only while there is such a job."""

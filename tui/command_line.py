@@ -95,12 +95,11 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
         epilog="exit codes: 0 all done, 1 some device failed, 2 usage, 3 refused, 4 no worker or port",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
-    _console_options(parser, read_only=False, theme=None)
-    parser.add_argument("--plain", action="store_true", help="no screen: lines in, lines out, for screen readers")
+    _console_options(parser, read_only=False, plain=False, theme=None)
     parser.set_defaults(command=_console)
     commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
     demo = commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
-    _console_options(demo, read_only=argparse.SUPPRESS, theme=argparse.SUPPRESS)
+    _console_options(demo, read_only=argparse.SUPPRESS, plain=argparse.SUPPRESS, theme=argparse.SUPPRESS)
     commands.add("field", _console, "simulate devices on pseudo-terminals ('fieldhand field --help' tells more)")
     wanted = [subject for subject, names in SUBJECTS.items() if command in names]
     for subject in wanted or (() if command == "--version" else SUBJECTS):
@@ -108,8 +107,11 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
     return parser
 
 
-def _console_options(parser: argparse.ArgumentParser, *, read_only: object, theme: object) -> None:
+def _console_options(parser: argparse.ArgumentParser, *, read_only: object, plain: object, theme: object) -> None:
     """How the console is to be; before the command's name or behind it."""
+    parser.add_argument(
+        "--plain", action="store_true", default=plain, help="no screen: lines in, lines out, for screen readers"
+    )
     parser.add_argument(
         "--read-only", action="store_true", default=read_only, help="a console from which nothing can be changed"
     )
@@ -159,7 +161,7 @@ async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
 async def _demo(arguments: argparse.Namespace, session: Session) -> Exit:
     from tui.demo import demo  # noqa: PLC0415 - the only way to Textual
 
-    return await demo(read_only=arguments.read_only, theme=arguments.theme)
+    return await demo(read_only=arguments.read_only, theme=arguments.theme, run=main if arguments.plain else None)
 
 
 def _become_field(arguments: list[str]) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections import defaultdict
-from pathlib import Path
 from typing import Final
 
 import tui.start
@@ -31,8 +29,10 @@ from core.rpc import (
     StartJob,
     StopWorker,
 )
+from tui.demo_folder import demo_folder
 from tui.flows.practice import license_seats
 from tui.flows.virtual_field import DEVICES, VirtualField
+from tui.plain import RunCommand, plain
 
 SEATS: Final = DEVICES - 2
 """Fewer than devices, so that one sees what that means."""
@@ -41,10 +41,13 @@ GROUPS: Final = {"AHU": "air", "VAV": "offices", "Boiler": "plant", "Pump": "pla
 OTHER_GROUP: Final = "building"
 
 
-async def demo(*, read_only: bool = False, theme: str | None = None) -> Exit:
-    """Run it until the operator leaves; nothing stays behind. Worker and field end even when this process is killed."""
-    with tempfile.TemporaryDirectory(prefix="fieldhand-demo-") as folder:
-        directory = StateDirectory(Path(folder))
+async def demo(*, read_only: bool = False, theme: str | None = None, run: RunCommand | None = None) -> Exit:
+    """Run it until the operator leaves; nothing stays behind. Worker and field end even when this process is killed.
+
+    With `run`, which runs a command of the command line, it is the console without a screen.
+    """
+    with demo_folder() as folder:
+        directory = StateDirectory(folder)
         field = VirtualField(directory.path / "field")
         try:
             _say("starting a worker and a virtual field")
@@ -53,6 +56,8 @@ async def demo(*, read_only: bool = False, theme: str | None = None) -> Exit:
             try:
                 await _set_up(client, field, url)
                 await client.close()
+                if run is not None:
+                    return await plain(directory, run)
                 return await tui.start.console(
                     directory, read_only=read_only, theme=theme, field=field, ends_with=os.getpid()
                 )

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+import platformdirs
+
 from core.errors import FieldhandError, Kind
 
 LARGEST_TEXT: Final = 32 * 1024 * 1024
@@ -108,6 +110,18 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise _refused(path, error) from error
+
+
+def keep_copied(text: str) -> Path:
+    """Put what was copied where this user finds it if the terminal does not take it; where that is. Raises FILE."""
+    folder = Path(platformdirs.user_cache_dir("fieldhand"))
+    path = folder / "copied.txt"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(path, error) from error
+    write_text(path, text, overwrite=True)
+    return path
 
 
 def _refused(path: Path, error: OSError) -> FieldhandError:

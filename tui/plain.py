@@ -24,15 +24,16 @@ from core.paths import StateDirectory
 from tui.clock import Clock
 from tui.feed import Feed, reconnecting
 from tui.messages import LinkDown, PinSeen, StoreRead
-from tui.model.devices import SEVERITY, Row
+from tui.model.devices import NEEDS_SOMEBODY, SEVERITY, Row
 from tui.text import clean, plural
 from tui.widgets.bottom_lines import job_name
 
 WORDS_TO_LEAVE: Final = {"quit", "exit"}
-WORTH_TELLING: Final = {Status.FAILED, Status.DOWN, Status.SUSPECT, Status.MARGINAL, Status.NO_APPLICATION}
-"""What a device comes to that somebody has to hear of; the rest is told by the jobs."""
 PARTS_TOLD: Final = 4
 """A job is told of at its beginning, at each quarter, and at its end: a voice needs time."""
+
+RunCommand = Callable[[Sequence[str]], int]
+"""Runs a command of the command line; its exit code."""
 
 
 class Teller:
@@ -88,10 +89,10 @@ class Teller:
     def _device(self, before: Row | None, row: Row) -> None:
         if before is not None and (before.status, before.reason) == (row.status, row.reason):
             return
-        if row.status in WORTH_TELLING:
+        if row.status in NEEDS_SOMEBODY:
             reason = f": {row.reason}" if row.reason else ""
             self._say(f"{clean(row.device.name)} {row.status.value}{reason}")
-        elif before is not None and before.status in WORTH_TELLING and row.status is Status.OK:
+        elif before is not None and before.status in NEEDS_SOMEBODY and row.status is Status.OK:
             self._say(f"{clean(row.device.name)} is ok again")
 
     def _job(self, job: Job) -> None:
@@ -103,7 +104,7 @@ class Teller:
         self._say(f"job {job.id}, {job_name(job)}: {job.state.value}, {job.done} of {job.total} done{failed}")
 
 
-async def plain(directory: StateDirectory, run: Callable[[Sequence[str]], int]) -> Exit:
+async def plain(directory: StateDirectory, run: RunCommand) -> Exit:
     """Tell and listen until the operator leaves; `run` runs a command of the command line."""
     client = await SocketClient.connect_or_start(directory)
     feed = Feed(client, directory.store, Teller(_say).hear, Clock(), reconnecting(directory))
@@ -119,7 +120,7 @@ async def plain(directory: StateDirectory, run: Callable[[Sequence[str]], int]) 
     return Exit.DONE
 
 
-async def _command(line: str, directory: StateDirectory, run: Callable[[Sequence[str]], int]) -> None:
+async def _command(line: str, directory: StateDirectory, run: RunCommand) -> None:
     try:
         words = shlex.split(line)
     except ValueError as problem:
@@ -130,7 +131,7 @@ async def _command(line: str, directory: StateDirectory, run: Callable[[Sequence
         _say(f"done: {clean(words[0])}" if outcome == Exit.DONE else f"exit code {outcome}: {clean(words[0])}")
 
 
-def _run(run: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+def _run(run: RunCommand, words: Sequence[str]) -> int:
     try:
         return run(words)
     except SystemExit as end:  # the parser's way to say what it did not understand, or to have helped

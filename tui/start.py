@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 
@@ -9,6 +10,7 @@ from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
+from tui.crash import last_words
 from tui.feed import reconnecting
 from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
@@ -52,4 +54,7 @@ async def console(
         await app.client.close()
     finally:
         await field.close()
-    return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED
+    if app.failure is not None:
+        sys.stderr.write(await asyncio.to_thread(last_words, app.failure))
+        return Exit.CRASHED
+    return Exit.DONE

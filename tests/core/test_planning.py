@@ -145,3 +145,10 @@ def test_a_load_that_was_cut_off_goes_on_only_while_its_image_is_there() -> None
     assert made.reasons == [("VAV.apb is not in the repository any more", 1)]
     restoring = device(interrupted=Interrupted("restore", "", "", 0))
     assert plan(BY_NAME["resume"], [restoring], {}, conditions()).reasons == [("nothing was cut off", 1)]
+
+
+@pytest.mark.parametrize(("devices", "typed"), [(0, ""), (1, ""), (2, "remove")])
+def test_removing_many_takes_the_word(devices: int, typed: str) -> None:
+    chosen = [device(id=number) for number in range(1, devices + 1)]
+    assert plan(BY_NAME["remove"], chosen, {"ignore": False}, conditions()).typed == typed
+    assert plan(PROVISION, chosen, {}, conditions()).typed == ""

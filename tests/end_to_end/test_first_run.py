@@ -66,14 +66,18 @@ def test_the_next_console_gets_its_virtual_field_back(
     newcomer: Newcomer, installation: Installation, terminal: Callable[..., Terminal]
 ) -> None:
     newcomer.press("v", "adds a virtual field")
-    newcomer.screen.shows("ticked")
+    newcomer.press("Enter", "adopt")
+    newcomer.press("p", "provision")
+    newcomer.screen.shows(": done")
+    (provisioned,) = [device["uid"] for device in installation.devices() if device["status"] == "ok"]
     newcomer.screen.kill()
     field = installation.directory / "field"
     eventually(lambda: not (field / "lon0").is_symlink(), lambda: "the virtual field outlives a console that is killed")
 
     again = terminal(FIELDHAND, installation.environment)
-    again.shows("the virtual field has started afresh")
-    again.shows("1/1 ports")
+    again.shows("the virtual field has started afresh", "devices are as new again", "1/1 ports")
+    (now,) = [device for device in installation.devices() if device["uid"] == provisioned]
+    assert now["status"] == "unprovisioned"
 
 
 def test_a_newcomer_adds_an_interface_by_its_path(

@@ -51,6 +51,7 @@ from core.rpc import (
     RetryJob,
     Selection,
     StartJob,
+    StopIgnoring,
     StoreChanged,
     TrustKey,
     TryPort,
@@ -443,6 +444,9 @@ class FakeEngine:
     async def _Discover(self, request: Discover) -> tuple[FoundDevice, ...]:
         await self.search_may_end.wait()
         return self.found
+
+    async def _StopIgnoring(self, request: StopIgnoring) -> None:
+        await self.change(f"DELETE FROM ignored WHERE uid = '{request.uid}'")
 
     async def _Adopt(self, request: Adopt) -> tuple[int, ...]:
         specs = [Spec(item.name, uid=item.found.uid, port=request.port) for item in request.devices]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from textual import events
@@ -32,6 +33,15 @@ class Operator:
             self.clock.pass_(DEAF_SECONDS + 0.01)
             await self.pilot.press(key)
             await self.settled()
+
+    async def agree(self) -> None:
+        """Say yes to the plan: by the key, or by the word where the plan wants one."""
+        word = re.search(r"type (\w+) to agree", self.screen())
+        if word is None:
+            await self.press("y")
+        else:
+            await self.type(word[1])
+            await self.press("enter")
 
     async def type_ahead(self, *keys: str) -> None:
         """Keys that arrive in one packet, before any of them has taken effect."""

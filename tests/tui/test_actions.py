@@ -50,7 +50,7 @@ async def test_the_key_of_an_action_plans_it_for_the_selection(
         assert plan.selection == Selection(devices=(1, 2, 3, 4))
         assert isinstance(operator.app.screen, PlanDialog)
         assert action.title(Scope.SELECTED) in operator.screen()
-        await operator.press("y")
+        await operator.agree()
         (start,) = engine.called(StartJob)
         assert start.selection.devices is not None
         assert set(start.selection.devices) <= {1, 2, 3, 4}

@@ -93,7 +93,7 @@ async def test_the_cursor_stays_in_sight_when_the_window_shrinks(engine: FakeEng
     await plant(engine)
     async with open_console((120, 40)) as operator:
         await operator.press("G")
-        await operator.pilot.resize_terminal(80, 14)
+        await operator.pilot.resize_terminal(80, 15)
         await operator.settled()
         assert operator.line("VAV 5.12").startswith("▸")
 
@@ -145,3 +145,31 @@ async def test_what_is_removed_leaves_cursor_and_selection_where_they_are(
         await operator.up_to_date()
         assert operator.devices.current is not None
         assert "33 devices, 1 selected" in operator.screen()
+
+
+async def test_n_goes_to_the_next_device_that_needs_somebody(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        seen = []
+        for key in ("n", "n", "n", "N", "N", "N"):
+            await operator.press(key)
+            seen.append(" ".join(operator.line("▸").split()[1:3]))
+        assert seen == [
+            "✖ failed:",
+            "□ no",
+            "◍!marginal: repo…",
+            "□ no",
+            "✖ failed:",
+            "▲ suspect",
+        ]
+
+
+async def test_where_all_is_well_n_says_so(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("slash")
+        await operator.type("4.01")
+        await operator.press("enter", "n")
+        assert operator.message == "nothing here needs anybody"
+        await operator.press("slash", "x", "y", "enter", "n")
+        assert operator.message == "nothing here needs anybody"

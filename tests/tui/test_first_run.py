@@ -35,6 +35,10 @@ class NoField(VirtualField):
         self.closed = 0
         self.refusal: FieldhandError | None = None
 
+    @property
+    def running(self) -> bool:
+        return self.started > 0
+
     async def start(self) -> str:
         if self.refusal is not None:
             raise self.refusal
@@ -138,7 +142,7 @@ async def test_what_does_not_answer_says_why_and_the_next_is_offered(
     async with open_console(field=field) as operator:
         await operator.press("enter", "enter")
         await shown(operator, "does not answer as a lon interface")
-        assert operator.line("LON, U50").rstrip("│ ").endswith("no")
+        assert operator.line("LON, U50").split("│")[1].rstrip().endswith(" no")
         assert "▸ LON, U61" in operator.line("LON, U61")
         await operator.press("enter")
         assert [call.url for call in plugged.called(TryPort)] == [
@@ -231,13 +235,38 @@ async def test_a_virtual_field_whose_port_cannot_be_added_does_not_go_on(
         assert field.closed == 1
 
 
-async def test_a_site_that_has_a_virtual_field_gets_it_back(
+async def test_a_site_that_has_a_virtual_field_gets_it_back_and_asks_its_devices_how_they_are(
     plugged: FakeEngine, open_console: OpenConsole, field: NoField
 ) -> None:
     await plugged.add_port("virtual", "lost")
     async with open_console(field=field) as operator:
         assert field.started == 1
-        assert operator.message == "the virtual field has started afresh: D searches it again"
+        assert operator.message == "the virtual field has started afresh: asking its devices…"
+        assert plugged.called(Discover) == []
+        await plugged.change("UPDATE port SET state = 'open', rev = :rev")
+        await operator.until(lambda: "as new again" in operator.message)
+        assert operator.message == "the virtual field has started afresh: its 2 devices are as new again"
+        assert plugged.called(Discover) == [Discover(port="virtual")]
+
+
+async def test_a_virtual_field_whose_port_does_not_open_again_is_told_of(
+    plugged: FakeEngine, open_console: OpenConsole, field: NoField, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.flows.practice.OPENING_SECONDS", 0.0)
+    await plugged.add_port("virtual", "lost")
+    async with open_console(field=field) as operator:
+        await operator.until(lambda: "does not open" in operator.message)
+        assert plugged.called(Discover) == []
+
+
+async def test_a_virtual_field_that_runs_already_is_left_alone(
+    plugged: FakeEngine, open_console: OpenConsole, field: NoField
+) -> None:
+    field.started = 1
+    await plugged.add_port("virtual")
+    async with open_console(field=field) as operator:
+        assert field.started == 1
+        assert operator.message == ""
 
 
 async def test_a_second_console_leaves_the_virtual_field_to_the_first(

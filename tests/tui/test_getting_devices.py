@@ -194,7 +194,7 @@ async def test_an_import_shows_what_is_wrong_by_line_and_column_and_changes_noth
     problem = ImportProblem(line=7, column="UID", reason="'00D0' is no LON UID: too short")
     engine.report = report(rows=12, added=("fan",), problems=(problem,))
     async with open_console() as operator:
-        await operator.press("N")
+        await operator.press("less_than_sign")
         await operator.type("plan")
         await operator.press("enter")
         assert "12 rows" in operator.screen()
@@ -204,6 +204,29 @@ async def test_an_import_shows_what_is_wrong_by_line_and_column_and_changes_noth
         assert [call.dry_run for call in engine.called(ImportDevices)] == [True]
 
 
+async def test_an_import_names_the_groups_that_are_made_for_it(
+    engine: FakeEngine, open_console: OpenConsole, folder: Path
+) -> None:
+    await plant(engine)
+    engine.report = report(rows=1, added=("a",), groups=("attic", "cellar [east]"))
+    async with open_console() as operator:
+        await operator.press("less_than_sign")
+        await operator.type("plan")
+        await operator.press("enter")
+        assert "1 row: 1 new device " in operator.screen()
+        assert "2 groups made for it: attic, cellar [east]" in operator.screen()
+
+
+@pytest.mark.parametrize("keys", ["less_than_sign", "4 i", "5 n", "5 t"])
+async def test_the_keys_of_a_file_dialog_stand_on_one_line(
+    engine: FakeEngine, open_console: OpenConsole, folder: Path, keys: str
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press(*keys.split())
+        assert "Enter: " in operator.line("Esc: Cancel")
+
+
 @pytest.mark.parametrize(("keys", "provision"), [(("right",), False), (("left",), True)])
 async def test_an_import_is_done_after_it_was_tried(
     engine: FakeEngine, open_console: OpenConsole, folder: Path, keys: tuple[str, ...], provision: bool
@@ -211,7 +234,7 @@ async def test_an_import_is_done_after_it_was_tried(
     await plant(engine)
     engine.report = report(rows=3, added=("a", "b"), known=("c",), seats_short=1)
     async with open_console() as operator:
-        await operator.press("N")
+        await operator.press("less_than_sign")
         await operator.type("plan")
         await operator.press("enter")
         assert "3 rows: 2 new devices" in operator.screen()
@@ -219,7 +242,7 @@ async def test_an_import_is_done_after_it_was_tried(
         assert "1 license seat short" in operator.screen()
         await operator.press("enter")
         assert len(engine.called(ImportDevices)) == 1
-        await operator.press("N")
+        await operator.press("less_than_sign")
         await operator.type("plan")
         await operator.press("enter", *keys, "enter")
         tried, done = engine.called(ImportDevices)[1:]

@@ -9,6 +9,7 @@ from core.rpc import PauseMonitoring, RemovePort
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import NOW, FakeEngine, plant
 from tests.tui.operator import Operator
+from tui.screens.device import DeviceScreen
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +170,26 @@ async def test_events_are_filtered_by_every_word(engine: FakeEngine, open_consol
         assert "Pump" not in operator.screen()
         await operator.press("enter", "escape")
         assert "3 events" in operator.screen()
+
+
+async def test_enter_goes_from_an_event_to_its_device(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    engine.events = [event(1)]
+    async with open_console() as operator:
+        await operator.press("7")
+        await shown(operator, "temperature 1")
+        await operator.press("enter")
+        assert isinstance(operator.app.screen, DeviceScreen)
+        assert "AHU-04 supply fan" in operator.screen()
+        await operator.press("escape")
+        assert "temperature 1" in operator.screen()
+
+
+async def test_an_event_of_a_port_has_no_device_to_go_to(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    engine.events = [Event(1, NOW, EventKind.PIN, "FT-1", None, "", "service pin of 00D07AAA0001")]
+    async with open_console() as operator:
+        await operator.press("7")
+        await shown(operator, "service pin of 00D07AAA0001")
+        await operator.press("enter")
+        assert operator.message.startswith("this event is about the port")

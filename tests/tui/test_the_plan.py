@@ -184,3 +184,29 @@ async def test_removing_keeps_the_device_on_offer_unless_told(engine: FakeEngine
     async with open_console() as operator:
         await operator.press("X", "y")
         assert [start.parameters for start in engine.called(StartJob)] == [{"ignore": False}]
+
+
+async def test_many_are_removed_only_when_the_word_is_typed(engine: FakeEngine, open_console: OpenConsole) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("space", "space", "X", "y", "enter")
+        assert "type remove to agree, or Esc" in operator.screen()
+        assert engine.called(StartJob) == []
+        await operator.press("backspace")
+        await operator.type("remove")
+        await operator.press("enter")
+        (start,) = engine.called(StartJob)
+        assert start.selection.devices == (1, 2)
+
+
+async def test_the_word_is_asked_for_also_when_a_whole_group_is_removed(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("2", "X")
+        assert "type remove to agree" in operator.screen()
+        await operator.press("tab")
+        assert "▸ Cancel" in operator.screen()
+        await operator.press("y")
+        assert engine.called(StartJob) == []

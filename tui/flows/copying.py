@@ -1,13 +1,15 @@
 """Copying through the terminal (OSC 52): it reaches the clipboard of the machine the operator sits at, over SSH too.
 
-Whether the terminal takes it, it does not say.
+Whether the terminal takes it, it does not say: so it lies in a file as well.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from core.models import Device
+from tui import files
 from tui.console import Console
 from tui.model.devices import Row
 from tui.text import clean, plural
@@ -19,14 +21,19 @@ def copy_uids(app: Console, devices: Sequence[Device]) -> None:
     if not uids:
         app.say("no UID to copy: it is not known yet", bad=True)
         return
-    app.copy_to_clipboard("\n".join(uids))
-    app.say(f"{uids[0] if len(uids) == 1 else plural(len(uids), 'UID')} sent to the terminal")
+    app.begin(_copy(app, "\n".join(uids), uids[0] if len(uids) == 1 else plural(len(uids), "UID")))
 
 
 def copy_rows(app: Console, rows: Sequence[Row]) -> None:
     """Everything that is said of the devices in the list, with tabs between, one a line."""
-    app.copy_to_clipboard("\n".join(_text(row) for row in rows))
-    app.say(f"{clean(rows[0].device.name) if len(rows) == 1 else plural(len(rows), 'row')} sent to the terminal")
+    what = clean(rows[0].device.name) if len(rows) == 1 else plural(len(rows), "row")
+    app.begin(_copy(app, "\n".join(_text(row) for row in rows), what))
+
+
+async def _copy(app: Console, text: str, what: str) -> None:
+    app.copy_to_clipboard(text)
+    path = await asyncio.to_thread(files.keep_copied, text + "\n")
+    app.say(f"{what} sent to the terminal, and to {clean(str(path))}")
 
 
 def _text(row: Row) -> str:

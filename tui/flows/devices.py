@@ -9,7 +9,18 @@ from typing import Final
 
 from core.interchange import export_text
 from core.models import Device
-from core.rpc import Acknowledge, AddDevice, Adopt, AssignGroup, EditDevice, FoundDevice, ImportDevices, ImportReport
+from core.rpc import (
+    Acknowledge,
+    AddDevice,
+    Adopt,
+    AssignGroup,
+    EditDevice,
+    FoundDevice,
+    ImportDevices,
+    ImportReport,
+    StopIgnoring,
+)
+from core.store import views
 from tui import files
 from tui.console import GRACE_SECONDS, Console
 from tui.flows.saving import save_text
@@ -17,6 +28,7 @@ from tui.flows.undo import remembered
 from tui.screens.discover import DiscoverDialog
 from tui.screens.file_picker import FileDialog
 from tui.screens.form import Entry, FormDialog
+from tui.screens.ignored_picker import IgnoredPicker
 from tui.screens.import_report import ImportChoice, ImportDialog
 from tui.screens.port_picker import PortPicker
 from tui.text import clean, plural
@@ -180,6 +192,18 @@ async def search(app: Console, port: str, found: tuple[FoundDevice, ...] | None 
         app.say(f"{adopted}, unlicensed until a license is added: 5 Licenses, n")
     else:
         app.say(f"{adopted} from {clean(port)}: Space selects, p provisions")
+
+
+async def stop_ignoring(app: Console) -> None:
+    """Let a device be offered again that somebody said to ignore."""
+    ignored = await views.ignored(app.store)
+    if not ignored:
+        app.say("no device is ignored")
+        return
+    device = await app.push_screen_wait(IgnoredPicker(ignored))
+    if device is not None:
+        await app.call(StopIgnoring(uid=device.uid))
+        app.say(f"{clean(device.name)} is offered again when a search finds it")
 
 
 async def acknowledge(app: Console, device: Device) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.client import EngineClient
 from core.errors import FieldhandError, Kind
-from core.rpc import AddLicense, AddPort, TrustKey
+from core.models import Port, PortState
+from core.rpc import AddLicense, AddPort, Discover, TrustKey
 from tui.console import Console
 from tui.flows.devices import search
 from tui.flows.virtual_field import DEVICES, PORT_NAME
+from tui.text import plural
 
+OPENING_SECONDS: Final = 15.0
+"""The worker looks for a port that was lost again and again, at least every few seconds."""
+PAUSE_SECONDS: Final = 0.2
 PRACTICE_DAYS: Final = 7
 """How long the license to practise lasts: it is no way to have seats for good."""
 
@@ -31,14 +37,33 @@ async def practise(app: Console) -> None:
 
 
 async def resume(app: Console) -> None:
-    """The site has the port of a virtual field, which ended with the last console: start it again."""
+    """The site has the port of a virtual field, which ended with the last console: start it again.
+
+    Its devices have forgotten what they held, and the records have not: so they are asked.
+    """
+    if app.field.running:
+        return
     try:
         await app.field.start()
     except FieldhandError as error:
         if error.kind is not Kind.IN_USE:  # another console of this site has it at work
             raise
-    else:
-        app.say("the virtual field has started afresh: D searches it again")
+        return
+    app.say("the virtual field has started afresh: asking its devices…")
+    try:
+        async with asyncio.timeout(OPENING_SECONDS):
+            while not (opened := [port.name for port in app.site.ports if _open(app, port)]):
+                await asyncio.sleep(PAUSE_SECONDS)
+    except TimeoutError:
+        app.say("the virtual field has started afresh, but its port does not open: 6 Ports says why", bad=True)
+        return
+    for port in opened:
+        found = await app.call(Discover(port=port))
+        app.say(f"the virtual field has started afresh: its {plural(len(found), 'device')} are as new again")
+
+
+def _open(app: Console, port: Port) -> bool:
+    return app.field.serves(port) and port.state is PortState.OPEN
 
 
 async def license_seats(

@@ -35,6 +35,11 @@ class VirtualField:
         self._process: asyncio.subprocess.Process | None = None
         self._url = ""
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started from here, and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     def serves(self, port: Port) -> bool:
         """Whether the port is the one that this field makes."""
         return Path(unquote(urlsplit(port.url).path)) == self._directory / "lon0"

@@ -33,6 +33,9 @@ SEVERITY: Final[Mapping[Status, int]] = {
 """The order of statuses when sorted by them: what needs somebody first."""
 
 
+NEEDS_SOMEBODY: Final = frozenset({Status.FAILED, Status.DOWN, Status.NO_APPLICATION, Status.SUSPECT, Status.MARGINAL})
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A device with what is derived from it once, when it changes."""
@@ -59,6 +62,11 @@ class Row:
             "port": _folded(device.port or ""),
             "address": device.address.text.casefold() if device.address else "",
             "status": self.status.value,
+            "program": _folded(device.program_id or ""),
+            "type": _folded(device.type),
+            "location": _folded(device.location),
+            "model": "" if device.model is None else str(device.model),
+            "firmware": "" if device.firmware is None else str(device.firmware),
         }
 
 

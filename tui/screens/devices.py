@@ -16,7 +16,7 @@ from tui.flows import actions, groups
 from tui.flows import devices as records
 from tui.flows.copying import copy_rows, copy_uids
 from tui.flows.starting import Subject
-from tui.model.devices import Change
+from tui.model.devices import NEEDS_SOMEBODY, Change
 from tui.model.filter import parse
 from tui.screens.device import DeviceScreen
 from tui.screens.history import HistoryScreen
@@ -285,6 +285,11 @@ class DevicesView(View):
         if subject:
             self.app.begin(groups.assign_group(self.app, subject))
 
+    def action_trouble(self, step: int) -> None:
+        """To the next device that needs somebody, or the one before."""
+        devices = self.app.site.devices
+        self.table.move_to_next(lambda index: devices.at(index).status in NEEDS_SOMEBODY, step)
+
     def action_details(self) -> None:
         """Show everything of the device."""
         device = self.current
@@ -298,6 +303,10 @@ class DevicesView(View):
     def action_add(self) -> None:
         """Add by hand."""
         self.app.begin(records.add_device(self.app))
+
+    def action_ignored(self) -> None:
+        """See what is ignored, and stop ignoring it."""
+        self.app.begin(records.stop_ignoring(self.app))
 
     def action_edit(self) -> None:
         """Change what is known of the device."""

@@ -17,6 +17,7 @@ from tui.console import Console
 from tui.text import clean, wrap
 from tui.theme import Token
 from tui.widgets.block import Block, Line
+from tui.widgets.too_small import TooSmall
 
 R = TypeVar("R")
 
@@ -71,6 +72,7 @@ class Dialog(ModalScreen[R], Generic[R], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         """The frame with the title in it."""
         yield Frame(*self.body())
+        yield TooSmall()
 
     def body(self) -> Sequence[Widget]:
         """What is in the frame."""

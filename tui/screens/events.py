@@ -19,6 +19,7 @@ from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.model.words import Words
+from tui.screens.device import DeviceScreen
 from tui.screens.screen import Keys, keys_of
 from tui.screens.view import View
 from tui.text import clean, cut_middle, local, plural
@@ -150,6 +151,16 @@ class EventsView(View):
         event.stop()
         self.screen.set_focus(self.table)
         self.call_after_refresh(self.post_message, LineTable.Moved())
+
+    def action_details(self) -> None:
+        """The device that the event is about."""
+        event = self._table.current
+        if event is None:
+            return
+        if event.device in self.app.site.devices.rows:
+            self.app.push_screen(DeviceScreen(event.device))
+        else:
+            self.app.say("this event is about the port, or about a device that is not on the list")
 
     def action_filter(self) -> None:
         """Type a filter."""

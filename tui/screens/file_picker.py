@@ -86,7 +86,7 @@ class FileDialog(Dialog[Path]):
 
     def body(self) -> Sequence[Widget]:
         """Path, folder, what is wrong, keys."""
-        keys = f"Enter: open, {self._verb}   Tab: complete   Shift-Tab: up   Esc: Cancel"
+        keys = f"Enter: {self._verb}   Tab: complete   Shift-Tab: up   Esc: Cancel"
         return self._field, self._table, Complaint(), Doing(), Words(keys, Token.MUTED)
 
     def first(self) -> Widget:

@@ -14,6 +14,7 @@ from core.models import Device, Job, Task
 from core.store import views
 from tui.bindings import COMMANDS, Place, bindings
 from tui.console import READ
+from tui.flows.actions import choose_command
 from tui.flows.saving import save_text
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
@@ -139,6 +140,10 @@ class HistoryScreen(PushedScreen):
     def _filter_left(self) -> None:
         self.set_focus(self._table)
         self.refresh_keys()
+
+    def action_palette(self) -> None:
+        """Choose from what can be done here."""
+        choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
 
     def action_filter(self) -> None:
         """Type a filter."""

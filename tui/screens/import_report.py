@@ -40,10 +40,14 @@ class ReportBlock(Block):
         report = self._report
         lines: list[Line] = [
             (),
-            ((plural(report.rows, "row"), Token.STRONG), (f": {len(report.added):,} new devices", Token.TEXT)),
+            ((plural(report.rows, "row"), Token.STRONG), (f": {plural(len(report.added), 'new device')}", Token.TEXT)),
         ]
         if report.known:
             lines.append(((f"{plural(len(report.known), 'device')} known already, left as they are", Token.MUTED),))
+        if report.groups:
+            names = ", ".join(clean(name) for name in report.groups)
+            made = f"{plural(len(report.groups), 'group')} made for it: {names}"
+            lines += [((text, Token.TEXT),) for text in wrap(made, width)]
         if report.seats_short:
             short = f"{plural(report.seats_short, 'license seat')} short: who has none waits for one"
             lines.append(((short, Token.WARNING),))

@@ -12,6 +12,7 @@ from core.models import Job, JobState, Task, TaskState
 from core.store import views
 from tui.bindings import BACK, COMMANDS, Place, bindings
 from tui.console import READ, Console
+from tui.flows.actions import choose_command
 from tui.flows.jobs import cancel_job, retry_job
 from tui.model.columns import LUXURY, Column
 from tui.model.columns import Place as ColumnPlace
@@ -155,6 +156,14 @@ class JobScreen(PushedScreen):
     def store_changed(self, change: Change) -> None:
         """Read what changed of the job."""
         self._read()
+
+    def action_palette(self) -> None:
+        """Choose from what can be done here."""
+        choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
+
+    def action_trouble(self, step: int) -> None:
+        """To the next device that failed, or the one before."""
+        self._table.move_to_next(lambda index: self._table.items[index].state is TaskState.FAILED, step)
 
     def action_failures(self) -> None:
         """Only what failed, or everything."""

@@ -1,4 +1,4 @@
-"""Pick one of a list by typing a part of it or with the arrows: what all pickers share."""
+"""Pick one of a list by typing a part of it, a few of its letters, or with the arrows: what all pickers share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from tui.bindings import Command, bindings
 from tui.model.columns import Column, Place
+from tui.model.fuzzy import by_beginnings, in_order
 from tui.screens.dialog import Complaint, Dialog
 from tui.theme import Token
 from tui.widgets.block import Piece
@@ -58,6 +59,7 @@ class PickDialog(Dialog[R], Generic[R]):
     def __init__(self, title: str, columns: Sequence[Column], *, placeholder: str = "type to narrow") -> None:
         super().__init__(title)
         self._table: PickTable[R] = PickTable(columns)
+        self._table.empty = ((("    Nothing matches.", Token.MUTED),),)
         self._field = Field(placeholder=placeholder)
 
     def items(self, typed: str) -> Sequence[Item[R]]:
@@ -84,9 +86,10 @@ class PickDialog(Dialog[R], Generic[R]):
 
     @on(Input.Changed)
     def _narrow(self) -> None:
-        items = [item for item in self.items(self._field.value) if self._field.value.casefold() in item.search]
-        items.sort(key=lambda item: bool(item.refusal) and bool(self._field.value))
-        self._table.show_items(items)
+        typed = self._field.value.casefold()
+        found = [(farness, item) for item in self.items(self._field.value) if (farness := _farness(typed, item)) >= 0]
+        found.sort(key=lambda one: (bool(one[1].refusal) and bool(typed), one[0]))
+        self._table.show_items([item for _, item in found])
         self._table.styles.height = max(len(self.items("")), 1)
         self._table.move_cursor(0)
         self.query_one(Complaint).say("")
@@ -100,3 +103,10 @@ class PickDialog(Dialog[R], Generic[R]):
             self.query_one(Complaint).say(f"{item.cells[0]}: {item.refusal}")
         else:
             self.dismiss(item.value)
+
+
+def _farness(typed: str, item: Item[R]) -> int:
+    """How far from its name something was typed; -1 when it is not meant at all."""
+    name = item.cells[0].casefold()
+    ways = (typed in name, by_beginnings(typed, name), typed in item.search, in_order(typed, name))
+    return ways.index(True) if any(ways) else -1

@@ -73,7 +73,7 @@ class PortTrial(Dialog[Answered]):
             Words(self._path, Token.MUTED),
             self._table,
             Complaint(),
-            Words("Enter: open it as this, and see what answers    Up, Down: choose    Esc: Cancel", Token.MUTED),
+            Words("Enter: open it as this    Up, Down: choose    Esc: Cancel", Token.MUTED),
         )
 
     def first(self) -> Widget:

@@ -16,6 +16,7 @@ from tui.console import Console
 from tui.model.devices import Change
 from tui.widgets.bottom_lines import KeyLine, MessageLine
 from tui.widgets.table import LineTable
+from tui.widgets.too_small import TooSmall
 from tui.widgets.top_line import TopLine
 
 R = TypeVar("R")
@@ -47,6 +48,7 @@ class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
         yield from self.body()
         yield MessageLine()
         yield KeyLine()
+        yield TooSmall()
 
     def on_mount(self) -> None:
         """Follow the store."""

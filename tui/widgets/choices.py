@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.geometry import Offset
 from textual.message import Message
 
 from tui.bindings import Command, bindings
@@ -44,11 +45,17 @@ class Choices(OneLine, can_focus=True, inherit_bindings=False):
         """The buttons, to the right."""
         cursor = self.app.appearance.glyphs.cursor
         line: list[Piece] = []
+        before = 0
         for place, (_, label) in enumerate(self.choices):
             chosen = place == self.at and self.has_focus
             mark = cursor if chosen else " "
+            if chosen:
+                before = width_of_line(line)
             line += [(f" {mark} {label} ", Token.CHOSEN if chosen else Token.STRONG), ("  ", Token.TEXT)]
-        return [(" " * (width - width_of_line(line)), Token.TEXT), *line]
+        space = width - width_of_line(line)
+        if self.has_focus:  # the terminal's own cursor stands on the button
+            self.app.cursor_position = self.region.offset + Offset(space + before + 1, 0)
+        return [(" " * space, Token.TEXT), *line]
 
     def action_step(self, step: int) -> None:
         """The next button, or the one before."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from textual import getters
 from textual.cache import LRUCache
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import var
 from textual.scroll_view import ScrollView
@@ -126,6 +126,15 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, row - y, self.size.width, 1))
         self.post_message(self.Moved())
 
+    def move_to_next(self, wanted: Callable[[int], bool], step: int) -> None:
+        """Put the cursor on the next row that is wanted, or (step -1) the one before, over the ends; say so if none is."""
+        ways = ((self.cursor + step * distance) % self.count for distance in range(1, self.count + 1))
+        index = next((index for index in ways if wanted(index)), None)
+        if index is None:
+            self.app.say("nothing here needs anybody")
+        else:
+            self.move_cursor(index)
+
     def keep_in_view(self) -> bool:
         """Re-centre when the cursor is out of view; whether that was so."""
         height = self.size.height
@@ -164,6 +173,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._fit()
         self.keep_in_view()
 
+    def on_focus(self) -> None:
+        """The terminal's own cursor comes along."""
+        self._point(self.cursor - self.scroll_offset.y)
+
     def notify_style_update(self) -> None:
         """Everything drawn so far may look different."""
         super().notify_style_update()
@@ -181,6 +194,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             empty = self.when_empty() if not self.count else ()
             return self._strip(empty[y] if y < len(empty) else (), cursor=False)
         cursor = index == self.cursor
+        if cursor:
+            self._point(y)
         key = (cursor, self.row_key(index))
         strip = self._strips.get(key)
         self._drawn[index] = self._line(index)
@@ -196,6 +211,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         if (first, last) != (0, self.size.width):
             return [line.crop(first, last) for line in lines]
         return lines
+
+    def _point(self, y: int) -> None:
+        """Braille lines and magnifiers follow the terminal's own cursor: it stands on the row that has the focus."""
+        if self.has_focus and self.screen.is_active:
+            self.app.cursor_position = self.region.offset + Offset(0, y)
 
     def _line(self, index: int) -> Line:
         mark = self.app.appearance.glyphs.cursor if index == self.cursor else " "

@@ -27,12 +27,12 @@ def test_devices_are_made_by_hand_and_by_file_and_exported(tour: OpenTour, tmp_p
     )
     file, copy = tmp_path / "plan.csv", tmp_path / "devices.csv"
     file.write_text("name,uid,protocol\nBoiler,00D07AAA0011,lon\nPump,00D0,lon\n")
-    here.keys("N").opens("Import").types(str(file), instead_of="/").keys(ENTER).opens(
+    here.keys("<").opens("Import").types(str(file), instead_of="/").keys(ENTER).opens(
         "line 3", "1 problem", "Nothing is imported"
     )
     here.keys(ESC).no_longer_sees("line 3")
     file.write_text("name,uid,protocol\nBoiler,00D07AAA0011,lon\nPump,00D07AAA0012,lon\n")
-    here.keys("N").opens("Import").types(str(file), instead_of="/").keys(ENTER).opens("2 new devices")
+    here.keys("<").opens("Import").types(str(file), instead_of="/").keys(ENTER).opens("2 new devices")
     here.keys(RIGHT, ENTER).sees("2 devices imported", "5 devices", "Boiler", "Pump")
     here.keys("O").opens("Export").types(str(copy), instead_of="/").keys(ENTER).sees("written to")
     here.leaves()

@@ -5,8 +5,8 @@ import pytest
 from tests.tui.model.devices import row
 from tui.model.filter import exactly, parse
 
-AHU = row(1, "AHU-03 supply fan", group="roof")
-BOILER = row(2, "Boiler 1", group="plant room", address="1/41")
+AHU = row(1, "AHU-03 supply fan", group="roof", firmware=21)
+BOILER = row(2, "Boiler 1", group="plant room", address="1/41", firmware=2)
 DARK = row(3, "Exhaust", group="roof 2", application=False)
 ALL = {"ahu": AHU, "boiler": BOILER, "dark": DARK}
 
@@ -41,6 +41,17 @@ def shown(text: str) -> set[str]:
         ("group:", {"ahu", "boiler", "dark"}),
         ('group:"roo', set()),
         ("nothing:here", set()),
+        ("ahsu", {"ahu"}),
+        ("name:ah3f", {"ahu"}),
+        ("group:plro", set()),
+        ("!ahsu", {"ahu", "boiler", "dark"}),
+        ("fw:<2.1", {"boiler"}),
+        ("fw:>=2.1", {"ahu"}),
+        ("!fw:<2.1", {"ahu", "dark"}),
+        ("FW:>20 roof", {"ahu"}),
+        ("address:>1/5", {"boiler"}),
+        ("nothing:<2", set()),
+        ("fw:<", {"ahu", "boiler", "dark"}),
     ],
 )
 def test_a_filter_shows_what_it_says(text: str, expected: set[str]) -> None:
