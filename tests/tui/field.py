@@ -15,7 +15,7 @@ import aiosqlite
 
 from core.actions import BY_NAME, Action
 from core.errors import FieldhandError, Kind
-from core.lifecycle import Circumstances
+from core.lifecycle import circumstances
 from core.models import Device, Event, License, Port, PortMonitoring, PortState, StoredImage, TaskState
 from core.planning import Conditions, Plan, plan
 from core.rpc import (
@@ -226,7 +226,7 @@ class FakeEngine:
         )
 
     async def add_image(self, name: str, program_id: str | None = "9FFFFF0501840450", size: int = 48_700) -> str:
-        sha256 = _sha256(name)
+        sha256 = hash_of(name)
         await self.change(
             "INSERT INTO image (sha256, name, protocol, type, program_id, model, firmware, opaque, size, added_at,"
             " added_by, rev) VALUES (?, ?, 'lon', ?, ?, 50, NULL, ?, ?, ?, 'ada', :rev)",
@@ -391,13 +391,15 @@ class FakeEngine:
             devices = await self._devices(db, request.selection)
             seats = await views.seats(db, NOW)
             images = {image.sha256: image for image in await views.images(db)}
+            lost = {port.name: port.detail for port in await views.ports(db) if port.state is PortState.LOST}
+            around = circumstances(
+                await views.site(db), self.greeting.capabilities, self.greeting.other_tools, closed_ports=lost
+            )
         finally:
             await db.close()
         subject = f"group {request.selection.group}" if request.selection.group else ""
         saved = {device.id: 0.0 for device in devices}
-        conditions = Conditions(
-            Circumstances(CAPABILITIES), lambda device, image: Estimate(0.12), seats, images=images, snapshots=saved
-        )
+        conditions = Conditions(around, lambda device, image: Estimate(0.12), seats, images=images, snapshots=saved)
         action = BY_NAME[request.action]
         parameters = {**_preset(action), **request.parameters}
         return self.adjust(plan(action, devices, parameters, conditions, request.selection.scope, subject))
@@ -589,12 +591,12 @@ def _preset(action: Action) -> dict[str, Any]:
     return {one.name: one.default for one in fields(action.parameters) if one.default is not MISSING}
 
 
-def _sha256(image: str) -> str:
+def hash_of(image: str) -> str:
     return hashlib.sha256(image.encode()).hexdigest()
 
 
 def _checkpoint(uid: str, percent: int) -> str:
-    return StoredCheckpoint("load", uid, CUT_OFF, _sha256(CUT_OFF), False, percent, {}).to_json()
+    return StoredCheckpoint("load", uid, CUT_OFF, hash_of(CUT_OFF), False, percent, {}).to_json()
 
 
 async def plant(engine: FakeEngine) -> None:

@@ -1,27 +1,128 @@
-"""Generated from the catalogue: every action can be reached by its key and through the palette."""
+"""Generated from the catalogue: each action, on each of its scopes, by each way to it, in each state of a device."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+
 import pytest
 
-from core.actions import ACTIONS, BY_NAME, Action, LoadParameters, ReplaceParameters, Scope
-from core.rpc import MakePlan, Selection, StartJob
+from core.actions import ACTIONS, Action, LoadParameters, ReplaceParameters, Scope
+from core.errors import Exit
+from core.paths import StateDirectory
+from core.rpc import FoundDevice, MakePlan, Selection, StartJob
+from drivers.base import Found
 from tests.tui.conftest import OpenConsole
-from tests.tui.field import CUT_OFF, FakeEngine, Spec, ok, plant
+from tests.tui.field import CUT_OFF, FakeEngine, Spec, hash_of, ok, plant
+from tests.tui.operator import Operator
+from tui.command_line import _common, _parser
+from tui.commands.session import Session
+from tui.model.site import Link
+from tui.screens.load import LoadScreen
+from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.screens.plan import PlanDialog
+from tui.screens.replace import ReplaceScreen
 
-SCREENS = {LoadParameters, ReplaceParameters}
-"""Parameters that are asked for on a screen of their own, which has its own tests."""
+SQL = "UPDATE device SET rev = :rev, "
+NEW_UNIT = "00D07AAA0001"
+SCREENS = {LoadParameters: LoadScreen, ReplaceParameters: ReplaceScreen}
+"""Parameters that are asked for on a screen of their own."""
 
 
-def each(*actions: Action) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("action", actions, ids=lambda action: action.name)
+def named(action: Action) -> str:
+    return action.name
 
 
-every_action = each(*ACTIONS)
-every_planned_action = each(*(action for action in ACTIONS if action.parameters not in SCREENS))
-every_action_on_many = each(*(action for action in ACTIONS if Scope.SELECTED in action.scopes))
+# what is offered in which state of a device
+
+
+@dataclass(frozen=True)
+class State:
+    """A device as a test makes it, alone on its site, and the keys of the actions it is then offered, by hand."""
+
+    spec: Spec
+    offered: str
+    also: str = ""
+    """SQL for what a `Spec` cannot say."""
+    imm: bool = False
+    read_only: bool = False
+    busy: bool = False
+
+
+STATES = {
+    "not provisioned": State(Spec("a"), "pLXbtwe"),
+    "ok": State(ok("a", "1/1"), "dLcXbBtwe"),
+    "elsewhere": State(ok("a", "7/2", ours=False), "dRLXbtw"),
+    "no application": State(Spec("a", application=False), "LcXt"),
+    "cut off": State(Spec("a", application=False, interrupted=40), "LocXt"),
+    "does not answer": State(ok("a", "1/1", health="down"), "dLcXbBtwe"),
+    "reports a fault": State(ok("a", "1/1", marginal="low water"), "dLcXbBtwe"),
+    "failed": State(Spec("a", failure="no answer"), "pLXbtwe"),
+    "unlicensed": State(ok("a", "1/1", licensed=False), "X"),
+    "in a job": State(ok("a", "1/1"), "", busy=True),
+    "without a UID": State(Spec("a"), "X", SQL + "uid = NULL"),
+    "on no port": State(ok("a", "1/1", port="none"), "X"),
+    "port lost": State(ok("a", "1/1"), "X", "UPDATE port SET state = 'lost', detail = 'FT-1 is gone', rev = :rev"),
+    "port paused": State(ok("a", "1/1"), "dLcXbBtwe", "UPDATE port SET paused = 1, rev = :rev"),
+    "managed by another tool": State(ok("a", "1/1"), "LXbtwe", "UPDATE site SET mode = 'imm'", imm=True),
+    "new under another tool": State(Spec("a"), "LXbtwe", "UPDATE site SET mode = 'imm'", imm=True),
+    "site without LON": State(ok("a", "1/1"), "X", """UPDATE site SET without = '["lon"]'"""),
+    "read-only": State(ok("a", "1/1"), "", read_only=True),
+}
+
+
+async def bring_about(engine: FakeEngine, state: State) -> None:
+    await engine.add_port()
+    await engine.add_license(10)
+    (device,) = await engine.add(state.spec)
+    if state.also:
+        await engine.change(state.also)
+    if state.busy:
+        await engine.start_job("test", "Test", [device])
+    if state.imm:
+        engine.greeting = engine.greeting.model_copy(update={"other_tools": frozenset({"lon"})})
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=list(STATES))
+async def test_console_and_worker_offer_what_the_state_of_a_device_allows(
+    engine: FakeEngine, open_console: OpenConsole, state: State
+) -> None:
+    await bring_about(engine, state)
+    image = await engine.add_image(CUT_OFF)
+    async with open_console((240, 50), read_only=state.read_only) as operator:
+        await operator.until(lambda: operator.app.site.link is Link.UP)
+        await operator.settled()
+        last = operator.screen().splitlines()[-1]
+        shown = {action.key for action in ACTIONS if f" {action.key} {action.label.lower()} " in last}
+        assert shown == set(state.offered)
+        await operator.press("a")
+        palette = {action: operator.line(f" {action.title(Scope.DEVICE)}  ") for action in ACTIONS}
+        await operator.press("escape")
+        for action in ACTIONS:
+            if state.read_only:
+                assert palette[action] == ""
+                await operator.press(action.key)
+                assert isinstance(operator.app.screen, MainScreen)
+                continue
+            parameters = {"image": image} if action.parameters is LoadParameters else {}
+            request = MakePlan(action=action.name, selection=Selection(devices=(1,)), parameters=parameters)
+            plan = await engine.call(request)
+            assert bool(plan.devices) is (action.key in state.offered)
+            if plan.devices:
+                assert action.help[:20] in palette[action]
+            else:
+                reason = plan.skipped[0].reason
+                assert f"  {reason[:30]}" in palette[action]
+                await operator.press(action.key)
+                assert operator.message == f"nothing to {action.label.lower()} on a: {reason}"
+                assert isinstance(operator.app.screen, MainScreen)
+        assert engine.called(StartJob) == []
+
+
+# what it leads to
 
 
 async def one_of_each(engine: FakeEngine) -> None:
@@ -30,6 +131,7 @@ async def one_of_each(engine: FakeEngine) -> None:
     await engine.add_license(10)
     await engine.add_group("roof")
     await engine.add_image(CUT_OFF)
+    engine.units[NEW_UNIT] = FoundDevice(found=Found(NEW_UNIT, "9FFFFF0501840450"), name="new", known=False)
     await engine.add(
         Spec("a", group="roof"),
         ok("b", "1/1", group="roof"),
@@ -38,76 +140,136 @@ async def one_of_each(engine: FakeEngine) -> None:
     )
 
 
-@every_planned_action
-async def test_the_key_of_an_action_plans_it_for_the_selection(
-    engine: FakeEngine, open_console: OpenConsole, action: Action
-) -> None:
-    await one_of_each(engine)
-    async with open_console() as operator:
-        await operator.press("asterisk", action.key)
-        (plan,) = engine.called(MakePlan)
-        assert plan.action == action.name
-        assert plan.selection == Selection(devices=(1, 2, 3, 4))
-        assert isinstance(operator.app.screen, PlanDialog)
-        assert action.title(Scope.SELECTED) in operator.screen()
-        await operator.agree()
-        (start,) = engine.called(StartJob)
-        assert start.selection.devices is not None
-        assert set(start.selection.devices) <= {1, 2, 3, 4}
+def on(action: Action, scope: Scope) -> tuple[int, ...]:
+    """Which of them it is done to; of a single one, the first that is offered it."""
+    one_each = (STATES["not provisioned"].offered, STATES["ok"].offered, STATES["elsewhere"].offered)
+    offered = (*one_each, one_each[1] + "o")
+    able = tuple(device for device, keys in enumerate(offered, start=1) if action.key in keys)
+    return able[:1] if scope is Scope.DEVICE else able
 
 
-@every_action_on_many
-async def test_the_palette_has_every_action_with_its_key_and_for_how_many(
-    engine: FakeEngine, open_console: OpenConsole, action: Action
-) -> None:
-    await one_of_each(engine)
-    async with open_console() as operator:
-        await operator.press("asterisk", "a")
-        line = operator.line(action.title(Scope.SELECTED))
-        assert f" {action.key} " in line
-        assert "of 4" in line
+async def by_key(operator: Operator, action: Action, _: Scope) -> None:
+    await operator.press(action.key)
 
 
-@every_planned_action
-async def test_the_palette_finds_an_action_by_typing_and_starts_it(
-    engine: FakeEngine, open_console: OpenConsole, action: Action
-) -> None:
-    await one_of_each(engine)
-    async with open_console() as operator:
-        await operator.press("asterisk", "enter")
-        await operator.type(action.label)
+def by_palette(key: str) -> Callable[[Operator, Action, Scope], Awaitable[None]]:
+    async def choose(operator: Operator, action: Action, scope: Scope) -> None:
+        await operator.press(key)
+        assert isinstance(operator.app.screen, Palette)
+        await operator.paste(action.title(scope))
         await operator.press("enter")
-        assert [plan.action for plan in engine.called(MakePlan)] == [action.name]
+
+    return choose
 
 
-@every_planned_action
-async def test_the_key_of_an_action_plans_it_for_all_devices_of_a_group(
-    engine: FakeEngine, open_console: OpenConsole, action: Action
+BY_PALETTE = (by_palette("a"), by_palette("colon"))
+CASES = [
+    pytest.param(action, scope, id=f"{action.name}-{scope.name.lower()}")
+    for action in ACTIONS
+    for scope in Scope
+    if scope in action.scopes
+]
+
+
+def meant(action: Action, scope: Scope) -> Selection:
+    """What the worker is asked to do it to."""
+    match scope:
+        case Scope.DEVICE:
+            return Selection(devices=on(action, scope))
+        case Scope.SELECTED:
+            return Selection(devices=(1, 2, 3, 4))
+        case Scope.GROUP:
+            return Selection(group="roof")
+    return Selection()
+
+
+async def aim(operator: Operator, action: Action, scope: Scope) -> None:
+    """Put the cursor, or select, so that the action is for these."""
+    match scope:
+        case Scope.DEVICE:
+            await operator.press(*("j" * (on(action, scope)[0] - 1)))
+        case Scope.SELECTED:
+            await operator.press("asterisk")
+        case Scope.GROUP:
+            await operator.press("2")
+
+
+async def to_the_plan(operator: Operator, action: Action) -> None:
+    """Through the screen that asks for what the action has to know."""
+    if screen := SCREENS.get(action.parameters):
+        assert isinstance(operator.app.screen, screen)
+    if action.parameters is LoadParameters:
+        await operator.until(lambda: bool(operator.engine.called(MakePlan)))
+        await operator.press("enter")
+    elif action.parameters is ReplaceParameters:
+        await operator.paste(NEW_UNIT)
+        await operator.press("enter", "enter")
+
+
+def started(engine: FakeEngine) -> list[tuple[str, Selection, tuple[int, ...] | None]]:
+    return [(start.action, start.selection, start.agreed) for start in engine.called(StartJob)]
+
+
+async def forget_jobs(operator: Operator) -> None:
+    """As if none had been started."""
+    engine = operator.engine
+    await engine.change("DELETE FROM task", "DELETE FROM job", "UPDATE device SET rev = :rev")
+    await operator.up_to_date()
+    engine.calls.clear()
+
+
+async def leave(operator: Operator) -> None:
+    """Back to where the action was started, by Esc alone."""
+    while not isinstance(operator.app.screen, MainScreen):
+        await operator.press("escape")
+
+
+@pytest.mark.parametrize(("action", "scope"), CASES)
+async def test_each_way_to_an_action_leads_to_a_job_for_exactly_the_devices_it_was_started_on(
+    engine: FakeEngine, open_console: OpenConsole, action: Action, scope: Scope
+) -> None:
+    await one_of_each(engine)
+    wanted = (action.name, meant(action, scope), on(action, scope))
+    async with open_console() as operator:
+        await aim(operator, action, scope)
+        selected = set(operator.devices.selected)
+        ways = BY_PALETTE if scope is Scope.ALL else (by_key, *BY_PALETTE)
+        if not action.asks(scope, 1 if scope is Scope.DEVICE else 4):
+            for way in ways:
+                await way(operator, action, scope)
+                assert started(engine) == [wanted]
+                await forget_jobs(operator)
+            return
+        for way in ways:
+            engine.calls.clear()
+            await way(operator, action, scope)
+            await to_the_plan(operator, action)
+            assert isinstance(operator.app.screen, PlanDialog)
+            assert {(plan.action, plan.selection) for plan in engine.called(MakePlan)} == {wanted[:2]}
+            if way is not ways[-1]:
+                await leave(operator)
+                assert not any(call.changes for call in engine.calls)
+                assert operator.devices.selected == selected
+        await operator.agree()
+        assert started(engine) == [wanted]
+
+
+@pytest.mark.parametrize("scope", [Scope.SELECTED, Scope.GROUP])
+@pytest.mark.parametrize("action", [action for action in ACTIONS if action.scopes == {Scope.DEVICE}], ids=named)
+async def test_what_is_for_one_device_says_so_of_several_and_is_not_in_their_palette(
+    engine: FakeEngine, open_console: OpenConsole, action: Action, scope: Scope
 ) -> None:
     await one_of_each(engine)
     async with open_console() as operator:
-        await operator.press("2", action.key)
-        (plan,) = engine.called(MakePlan)
-        assert plan.selection == Selection(group="roof")
-        assert isinstance(operator.app.screen, PlanDialog)
-        assert f"{action.title(Scope.GROUP)}: group roof" in operator.screen()
-        await operator.press("escape")
-        assert engine.called(StartJob) == []
-
-
-@every_action
-async def test_the_key_line_offers_an_action_only_where_the_device_does(
-    engine: FakeEngine, open_console: OpenConsole, action: Action
-) -> None:
-    await one_of_each(engine)
-    async with open_console((240, 24)) as operator:
-        for _ in range(4):
-            device = operator.devices.current
-            assert device is not None
-            offered = operator.app.site.offered(action, [device])
-            last = operator.screen().splitlines()[-1]
-            assert (f" {action.key} {action.label.lower()} " in last) is offered
-            await operator.press("j")
+        await aim(operator, action, scope)
+        await operator.press(action.key)
+        subject = "4 devices" if scope is Scope.SELECTED else "group roof"
+        assert operator.message == f"{action.label} is for one device at a time, and {subject} is meant"
+        await operator.press("a")
+        await operator.paste(action.label)
+        await operator.press("enter")
+        assert isinstance(operator.app.screen, Palette)
+        assert not any(call.changes for call in engine.calls)
 
 
 async def test_a_refused_action_says_why_and_starts_nothing(engine: FakeEngine, open_console: OpenConsole) -> None:
@@ -119,15 +281,6 @@ async def test_a_refused_action_says_why_and_starts_nothing(engine: FakeEngine, 
         assert "Deprovision: not provisioned" in operator.screen()
         assert isinstance(operator.app.screen, Palette)
         assert engine.calls == []
-
-
-async def test_nothing_eligible_says_why_and_opens_no_dialog(engine: FakeEngine, open_console: OpenConsole) -> None:
-    await plant(engine)
-    async with open_console() as operator:
-        await operator.press("d")
-        assert operator.message == "nothing to deprovision on AHU-03 supply fan: not provisioned"
-        assert not isinstance(operator.app.screen, PlanDialog)
-        assert engine.called(StartJob) == []
 
 
 async def test_one_device_that_needs_no_agreement_starts_at_once(engine: FakeEngine, open_console: OpenConsole) -> None:
@@ -164,29 +317,6 @@ async def test_the_selection_is_meant_and_not_the_cursor(engine: FakeEngine, ope
         assert [start.selection.devices for start in engine.called(StartJob)] == [(1,)]
 
 
-async def test_the_palette_of_one_device_has_what_is_for_one_device_only(
-    engine: FakeEngine, open_console: OpenConsole
-) -> None:
-    await one_of_each(engine)
-    async with open_console() as operator:
-        await operator.press("j", "a")
-        assert BY_NAME["replace"].help[:20] in operator.line("Replace")
-        await operator.press("escape", "asterisk", "c")
-        assert operator.message == "Replace is for one device at a time, and 4 devices is meant"
-
-
-async def test_the_palette_starts_an_action_on_all_devices_of_the_site(
-    engine: FakeEngine, open_console: OpenConsole
-) -> None:
-    await one_of_each(engine)
-    async with open_console() as operator:
-        await operator.press("a")
-        await operator.type("test all")
-        await operator.press("enter")
-        assert [plan.selection for plan in engine.called(MakePlan)] == [Selection()]
-        assert "4 devices" in operator.screen()
-
-
 @pytest.mark.parametrize(
     ("keys", "command"),
     [((), "Edit"), ((), "Export Devices"), (("2",), "Rename Group"), (("3",), "History"), (("6",), "Add Port")],
@@ -201,3 +331,63 @@ async def test_the_palette_has_the_commands_of_the_place_too(
         assert operator.line(command)
         await operator.press("enter")
         assert not isinstance(operator.app.screen, Palette)
+
+
+# without a screen
+
+
+ASKED_FOR = {LoadParameters: ("--image", hash_of(CUT_OFF)), ReplaceParameters: ("--uid", NEW_UNIT)}
+"""The parameters that must be given."""
+
+
+def words(action: Action, scope: Scope) -> tuple[str, ...]:
+    match scope:
+        case Scope.DEVICE:
+            return tuple("abcd"[device - 1] for device in on(action, scope))
+        case Scope.SELECTED:
+            return "a", "b", "c", "d"
+        case Scope.GROUP:
+            return "--group", "roof"
+    return ("--all",)
+
+
+@pytest.mark.parametrize(("action", "scope"), CASES)
+async def test_the_command_of_an_action_shows_its_plan_and_starts_a_job_for_exactly_these_devices(
+    engine: FakeEngine,
+    action: Action,
+    scope: Scope,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await one_of_each(engine)
+    monkeypatch.setattr(Session, "worker", lambda _: nullcontext(engine))
+    given = (action.name, *words(action, scope), *ASKED_FOR.get(action.parameters, ()))
+
+    async def run(*more: str) -> Exit:
+        parsed = _parser(_common(), action.name).parse_args([*given, *more])
+        code: Exit = await parsed.command(parsed, Session(StateDirectory(engine.store.parent), False))
+        return code
+
+    assert await run("--dry-run") is Exit.DONE
+    assert f"{len(on(action, scope))} of {1 if scope is Scope.DEVICE else 4} devices" in capsys.readouterr().out
+    assert started(engine) == []
+    assert await run("--yes", "--no-wait") is Exit.DONE
+    assert started(engine) == [(action.name, meant(action, scope), on(action, scope))]
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=named)
+def test_the_command_of_an_action_has_the_options_the_catalogue_declares_and_tells_of_them(
+    action: Action, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        _parser(_common(), action.name).parse_args([action.name, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert action.help in said
+    options = set(re.findall(r"--[a-z][a-z-]*", said.partition(" options: ")[2]))
+    always = {"--help", "--state", "--json", "--yes", "--dry-run", "--no-wait"}
+    scopes = {"--group" for _ in {Scope.GROUP} & action.scopes} | {"--all" for _ in {Scope.ALL} & action.scopes}
+    pausing = {"--pause", "--no-pause"} if action.pauses_monitoring else set()
+    parameters = {f"--{parameter.name}" for parameter in fields(action.parameters)}
+    pin = {"--service-pin"} if "--uid" in parameters else set()
+    assert options == always | scopes | pausing | parameters | pin
+    assert all(parameter.metadata["help"] in said for parameter in fields(action.parameters))

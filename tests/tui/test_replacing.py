@@ -187,10 +187,11 @@ async def test_another_uid_forgets_what_was_known_of_the_one_before(
         assert "Enter asks the new unit who it is" in operator.screen()
 
 
-async def test_a_device_that_cannot_be_replaced_says_why(engine: FakeEngine, open_console: OpenConsole) -> None:
+async def test_a_device_that_can_no_longer_be_replaced_says_why(engine: FakeEngine, open_console: OpenConsole) -> None:
     await site(engine)
     async with open_console() as operator:
-        await operator.press("c")
+        await operator.press("j", "c")
+        await engine.change("UPDATE device SET state = 'unprovisioned', rev = :rev WHERE id = 2")
         await operator.type(NEW)
         await operator.press("enter")
-        assert "AHU-03 supply fan: not provisioned" in operator.screen()
+        assert "AHU-04 supply fan: not provisioned" in operator.screen()

@@ -24,12 +24,16 @@ TESTS: Final = 10
 """How often a device is tested when it is tested many times, unless the operator says otherwise."""
 MOST_TESTS: Final = 1000
 """See `core.actions.TestParameters`."""
+_ON_SCREENS: Final = frozenset({LoadParameters, ReplaceParameters})
+"""Parameters that are asked for on a screen, which is not opened for nothing; the other plans say so themselves."""
 
 
 def act(app: Console, action: Action, subject: Subject) -> None:
     """Start an action; one that needs to know more opens its screen first."""
     if subject.selection.scope not in action.scopes:
         app.say(f"{action.label} is for one device at a time, and {subject.words} is meant", bad=True)
+    elif action.parameters in _ON_SCREENS and app.site.complete and (why := _why_none(app, action, subject)):
+        app.say(f"nothing to {action.label.lower()} on {subject.words}: {why}", bad=True)
     elif action.parameters is LoadParameters:
         app.push_screen(LoadScreen(action, subject))
     elif action.parameters is ReplaceParameters:
@@ -92,13 +96,19 @@ async def test_often(app: Console, subject: Subject) -> None:
 def wink_on(app: Console, subject: Subject) -> None:
     """Let the devices wink again and again, until the operator has found them."""
     wink = BY_NAME["wink"]
-    devices = _devices(app, subject)
-    able = [device for device in devices if app.site.offered(wink, [device])]
-    if able:
-        app.push_screen(WinkDialog(subject.words, able))
+    if why := _why_none(app, wink, subject):
+        app.say(f"nothing to wink at on {subject.words}: {why}", bad=True)
     else:
-        why = {reason for reason in app.site.refusals(wink, devices) if reason}
-        app.say(f"nothing to wink at on {subject.words}: {', '.join(sorted(why))}", bad=True)
+        able = [device for device in _devices(app, subject) if app.site.offered(wink, [device])]
+        app.push_screen(WinkDialog(subject.words, able))
+
+
+def _why_none(app: Console, action: Action, subject: Subject) -> str:
+    """Why the action is offered on none of the devices, "" where it is on some."""
+    reasons = app.site.refusals(action, _devices(app, subject))
+    if None in reasons:
+        return ""
+    return ", ".join(sorted({reason for reason in reasons if reason})) or "there is no device in it"
 
 
 async def _start(app: Console, action: Action, subject: Subject, parameters: Mapping[str, Any] = NOTHING_SAID) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.actions import Action
 from core.lifecycle import Circumstances, Status, circumstances, refusal
-from core.models import Device, Group, Job, JobState, Port, Summary
+from core.models import Device, Group, Job, JobState, Port, PortState, Summary
 from core.rpc import Measured, PinPressed
 from drivers.base import Capability
 from tui.model.devices import DeviceList
@@ -99,17 +99,21 @@ class Site:
 
     def refusals(self, action: Action, devices: Sequence[Device]) -> list[str | None]:
         """For each device, why the action is not offered."""
-        return [refusal(action, device, self._circumstances) for device in devices]
+        around = self.circumstances
+        return [refusal(action, device, around) for device in devices]
 
     def offered(self, action: Action, devices: Sequence[Device]) -> bool:
         """Whether the action is offered on any of them."""
-        return any(refusal(action, device, self._circumstances) is None for device in devices)
+        around = self.circumstances
+        return any(refusal(action, device, around) is None for device in devices)
 
     @property
-    def _circumstances(self) -> Circumstances:
+    def circumstances(self) -> Circumstances:
+        """What beside a device decides on what is offered on it, as the worker sees it too."""
         if self.summary is None:
             return Circumstances(self.capabilities)
-        return circumstances(self.summary.site, self.capabilities, self.other_tools)
+        lost = {port.name: port.detail for port in self.ports if port.state is PortState.LOST}
+        return circumstances(self.summary.site, self.capabilities, self.other_tools, lost)
 
     def statuses(self) -> dict[str, Counter[Status]]:
         """How many devices of each status are in each group."""

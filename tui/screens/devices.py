@@ -142,7 +142,7 @@ class DevicesView(View):
 
     def _offered(self) -> Sequence[tuple[str, str]]:
         model = self.app.site.devices
-        stamp = (model.stamp, None if model.selected else model.cursor, self.app.site.link)
+        stamp = (model.stamp, None if model.selected else model.cursor, self.app.site.circumstances)
         if self._offers[0] != stamp:
             devices = [model.rows[identity].device for identity in model.chosen()]
             self._offers = stamp, self.app.offered(devices)
