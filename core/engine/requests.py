@@ -95,7 +95,7 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         estimate=partial(_estimate, action, {port.name: port for port in await views.ports(tx.db)}),
         seats=await views.seats(tx.db, tx.now),
         images={image.sha256: image for image in await views.images(tx.db)},
-        by_hand=registry.driver(replaced.protocol).by_hand(replaced.program_id) if replaced else (),
+        by_hand=_by_hand(engine, replaced) if replaced else (),
         snapshots=await views.snapshot_times(tx.db, [replaced.id] if replaced else []),
         now=tx.now,
         found_again=registry.other_tools() if site.mode is Mode.DMM else frozenset(),
@@ -104,6 +104,10 @@ async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.
         pause_above=site.pause_above,
     )
     return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
+
+
+def _by_hand(engine: Engine, device: Device) -> tuple[str, ...]:
+    return registry.driver(device.protocol).by_hand(device.program_id, engine.settings(device.protocol))
 
 
 def _estimate(action: Action, ports: Mapping[str, Port], device: Device, image: StoredImage | None) -> Estimate:
