@@ -709,5 +709,9 @@ SERVICE_PIN: Final = 0x7F
 """The message of a pressed service pin; behind it an Identification."""
 
 
+ESCAPED: Final = 0xFF
+"""In the place of the index of a network variable: two bytes follow that hold it."""
+
+
 def _variable_index(index: int) -> bytes:
-    return bytes([index]) if index < 0xFF else b"\xff" + index.to_bytes(2, "big")
+    return bytes([index]) if index < ESCAPED else bytes([ESCAPED]) + index.to_bytes(2, "big")
