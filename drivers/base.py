@@ -335,7 +335,7 @@ class Driver(ABC):
         return {}
 
     @classmethod
-    def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
+    def by_hand(cls, program_id: str | None, site: SiteSettings) -> tuple[str, ...]:
         """What a person has to do to a new unit of this kind before it can take a device's place, in sentences."""
         return ()
 

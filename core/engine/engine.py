@@ -138,7 +138,7 @@ class Engine:
         keeper = PortKeeper(
             port,
             registry.driver(port.protocol),
-            partial(self._settings, port.protocol),
+            partial(self.settings, port.protocol),
             partial(self._report_port, port),
             partial(self._pressed, port.name),
             partial(self.monitoring.reported, port.name),
@@ -148,7 +148,8 @@ class Engine:
         self.monitoring.watch(keeper)
         keeper.start(opened)
 
-    def _settings(self, protocol: str) -> SiteSettings:
+    def settings(self, protocol: str) -> SiteSettings:
+        """The site as the driver of a protocol knows it."""
         return replace(self.site, types=self._types.get(protocol, {}))
 
     async def _report_port(self, port: Port, state: PortState, detail: str) -> None:
@@ -245,7 +246,7 @@ class Engine:
                     value=url,
                     reason=f"it is there already as {known.keeper.port.name!r}",
                 )
-        return kind, canonical, await kind.open(canonical, self._settings(kind.protocol))
+        return kind, canonical, await kind.open(canonical, self.settings(kind.protocol))
 
     async def _open_port(self, name: str, url: str) -> Port:
         kind, canonical, opened = await self._prove(url)

@@ -1,37 +1,30 @@
-"""The answers to requests: one function each, and the table that says which."""
+"""The answers to requests: one function each, with the request that it answers above it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from core import addressing, licensing, lifecycle, planning, rpc, text
-from core.actions import BY_NAME, Action, AddressUse
+from core import addressing, licensing, planning, rpc, text
 from core.engine import registry
 from core.engine.candidates import ports_found
 from core.engine.found import described
 from core.engine.importing import Import
+from core.engine.planner import planned, write_job
 from core.errors import FieldhandError, Kind
-from core.models import Device, Event, License, Mode, Port, PortMonitoring, StoredImage, TaskState
+from core.models import Event, License, Port, PortMonitoring, StoredImage, TaskState
 from core.store import inventory, journal, monitoring, views
 from core.store.database import Transaction
 from core.store.inventory import NewDevice
-from core.store.journal import AddressSource
-from drivers.base import Capability, Driver, Estimate, Found, ImageFacts, Priority, Progress, Target
+from drivers.base import Capability, Driver, Found, Priority, Progress, Target
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
-
-_WRITES_BACK: Final = frozenset({Capability.REPLACE, Capability.RESTORE})
-"""What needs to know when the configuration of a device was saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +35,27 @@ class Caller:
     role: Literal["operator", "viewer"] = "operator"
 
 
+Handler = Callable[["Engine", Any, Caller], Awaitable[Any]]
+HANDLERS: Final[dict[type[rpc.Request[Any]], Handler]] = {}
+"""What answers each request."""
+
+H = TypeVar("H", bound=Handler)
+
+
+def _answers(request: type[rpc.Request[Any]]) -> Callable[[H], H]:
+    """The function below is what answers this request."""
+
+    def register(handler: H) -> H:
+        HANDLERS[request] = handler
+        return handler
+
+    return register
+
+
 # ---- the worker
 
 
+@_answers(rpc.Hello)
 async def _hello(engine: Engine, request: rpc.Hello, caller: Caller) -> rpc.Greeting:
     return rpc.Greeting(
         version=version("fieldhand"),
@@ -57,10 +68,12 @@ async def _hello(engine: Engine, request: rpc.Hello, caller: Caller) -> rpc.Gree
     )
 
 
+@_answers(rpc.StopWorker)
 async def _stop(engine: Engine, request: rpc.StopWorker, caller: Caller) -> None:
     engine.end()
 
 
+@_answers(rpc.EditSite)
 async def _edit_site(engine: Engine, request: rpc.EditSite, caller: Caller) -> None:
     changes = {name: value for name, value in request if value is not None}
     if request.name is not None:
@@ -77,50 +90,14 @@ async def _edit_site(engine: Engine, request: rpc.EditSite, caller: Caller) -> N
 # ---- plans and jobs
 
 
+@_answers(rpc.MakePlan)
 async def _plan(engine: Engine, request: rpc.MakePlan, caller: Caller) -> planning.Plan:
-    return await engine.writer.run(lambda tx: _planned(engine, tx, request))
+    return await engine.writer.run(lambda tx: planned(engine, tx, request))
 
 
-async def _planned(engine: Engine, tx: Transaction, request: rpc.MakePlan | rpc.StartJob) -> planning.Plan:
-    action = _action(request.action)
-    if request.selection.scope not in action.scopes:
-        reason = f"{action.name} is for one device at a time"
-        raise FieldhandError(Kind.INVALID, what="selection", value=request.selection.scope.value, reason=reason)
-    devices, subject = await _selected(tx, request.selection)
-    parameters = await _resolved(tx, action, _parameters(action, request.parameters), devices)
-    replaced = devices[0] if devices and action.capability is Capability.REPLACE else None
-    written_back = [device.id for device in devices if action.capability in _WRITES_BACK]
-    if isinstance(request, rpc.StartJob) and request.await_seats:
-        action = replace(action, needs_seat=False)
-    site = await views.site(tx.db)
-    closed = {name: str(problem) for name, problem in engine.problems().items()}
-    conditions = planning.Conditions(
-        circumstances=lifecycle.circumstances(site, registry.capabilities(), registry.other_tools(), closed),
-        estimate=partial(_estimate, action, {port.name: port for port in await views.ports(tx.db)}),
-        seats=await views.seats(tx.db, tx.now),
-        images={image.sha256: image for image in await views.images(tx.db)},
-        by_hand=registry.driver(replaced.protocol).by_hand(replaced.program_id) if replaced else (),
-        snapshots=await views.snapshot_times(tx.db, written_back),
-        now=tx.now,
-        found_again=registry.other_tools() if site.mode is Mode.DMM else frozenset(),
-        events_per_second={name: engine.monitoring.expected(name) for name in engine.ports},
-        pausing=site.pausing,
-        pause_above=site.pause_above,
-    )
-    return planning.plan(action, devices, parameters, conditions, request.selection.scope, subject)
-
-
-def _estimate(action: Action, ports: Mapping[str, Port], device: Device, image: StoredImage | None) -> Estimate:
-    facts = (
-        None if image is None else ImageFacts(image.type, image.program_id, image.model, image.firmware, image.opaque)
-    )
-    url = ports[device.port or ""].url
-    return registry.driver(device.protocol).estimate(action.capability, url, facts, 0 if image is None else image.size)
-
-
+@_answers(rpc.StartJob)
 async def _start_job(engine: Engine, request: rpc.StartJob, caller: Caller) -> int:
-    # planned and written down in one: nobody else can take a device in between
-    job, plan = await engine.writer.run(lambda tx: _write_job(engine, tx, request, caller))
+    job, plan = await engine.writer.run(lambda tx: write_job(engine, tx, request, caller.name))
     if request.grace:
         engine.scheduled.set()
     for port in plan.ports:
@@ -128,62 +105,14 @@ async def _start_job(engine: Engine, request: rpc.StartJob, caller: Caller) -> i
     return job
 
 
-async def _write_job(
-    engine: Engine, tx: Transaction, request: rpc.StartJob, caller: Caller
-) -> tuple[int, planning.Plan]:
-    action = _action(request.action)
-    plan = await _planned(engine, tx, request)
-    if request.agreed is not None:
-        agreed = frozenset(request.agreed)
-        plan = replace(plan, devices=tuple(planned for planned in plan.devices if planned.device in agreed))
-    if not plan.devices:
-        _refuse(engine, action, plan)
-    interactive = action.interactive and len(plan.devices) == 1
-    sources = {
-        protocol: AddressSource(partial(kind.addresses, engine.site), kind.address_scope)
-        for protocol, kind in registry.drivers().items()
-        if action.address is AddressUse.ASSIGN
-    }
-    priority = Priority.INTERACTIVE if interactive else Priority.JOB
-    pauses = _pauses(plan, request.pause)
-    job = await journal.start_job(
-        tx,
-        plan,
-        caller.name,
-        priority,
-        sources,
-        pauses=pauses,
-        awaits_seats=request.await_seats,
-        grace=request.grace,
-    )
-    return job, plan
-
-
-def _pauses(plan: planning.Plan, wanted: bool | None) -> bool:
-    """Whether a job pauses monitoring: as the operator wants it, else as its plan proposes."""
-    if plan.monitoring is not None:
-        return plan.monitoring.pauses if wanted is None else wanted
-    if wanted:
-        raise FieldhandError(Kind.INVALID, what="pause", value="yes", reason=f"{plan.action} never pauses monitoring")
-    return False
-
-
-def _refuse(engine: Engine, action: Action, plan: planning.Plan) -> NoReturn:
-    """Nothing is eligible: because a port is not open, or for what the devices are."""
-    problems = {str(problem): problem for problem in engine.problems().values()}
-    reasons = plan.reasons
-    if reasons and all(reason in problems for reason, _ in reasons):
-        raise problems[reasons[0][0]]
-    said = ", ".join(f"{count} {reason}" for reason, count in reasons) or "there are no devices"
-    raise FieldhandError(Kind.NOTHING_ELIGIBLE, action=action.name, reason=said)
-
-
+@_answers(rpc.CancelJob)
 async def _cancel_job(engine: Engine, request: rpc.CancelJob, caller: Caller) -> None:
     await engine.writer.run(lambda tx: journal.cancel_job(tx, request.job))
     for port in engine.ports.values():
         port.jobs.cancel(request.job)
 
 
+@_answers(rpc.RetryJob)
 async def _retry_job(engine: Engine, request: rpc.RetryJob, caller: Caller) -> int:
     job = await engine.read(lambda db: views.job(db, request.job))
     tasks = await engine.read(lambda db: views.tasks(db, request.job))
@@ -201,59 +130,10 @@ async def _retry_job(engine: Engine, request: rpc.RetryJob, caller: Caller) -> i
     return await _start_job(engine, start, caller)
 
 
-def _action(name: str) -> Action:
-    try:
-        return BY_NAME[name]
-    except KeyError:
-        raise FieldhandError(Kind.INVALID, what="action", value=name, reason=f"there is {', '.join(BY_NAME)}") from None
-
-
-def _parameters(action: Action, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    known = [parameter.name for parameter in fields(action.parameters)]
-    for name, value in given.items():
-        if name not in known:
-            reason = f"{action.name} takes {', '.join(known) or 'no parameters'}"
-            raise FieldhandError(Kind.INVALID, what=f"parameter {name!r}", value=str(value), reason=reason)
-    try:
-        return asdict(TypeAdapter(action.parameters).validate_python(dict(given)))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise FieldhandError(
-            Kind.INVALID,
-            what=".".join(str(part) for part in first["loc"]) or "parameter",
-            value=str(first["input"]),
-            reason=first["msg"],
-        ) from error
-
-
-async def _resolved(
-    tx: Transaction, action: Action, parameters: Mapping[str, Any], devices: list[Device]
-) -> Mapping[str, Any]:
-    """The parameters with what they name: an image by its hash, a new unit by a UID that nobody else has."""
-    if "image" in parameters:
-        return {**parameters, "image": (await views.image(tx.db, parameters["image"])).sha256}
-    if not devices or action.capability is not Capability.REPLACE:
-        return parameters
-    uid = registry.driver(devices[0].protocol).parse_uid(parameters["uid"])
-    if uid == devices[0].uid:
-        reason = f"it is the unit that {devices[0].name!r} has now"
-        raise FieldhandError(Kind.INVALID, what="UID", value=uid, reason=reason)
-    await inventory.uid_is_free(tx, uid)
-    return {**parameters, "uid": uid}
-
-
-async def _selected(tx: Transaction, selection: rpc.Selection) -> tuple[list[Device], str]:
-    if selection.group is not None:
-        return await views.devices_of_group(tx.db, selection.group), f"group {selection.group}"
-    if selection.devices is None:
-        return await views.devices(tx.db), ""
-    devices = await views.devices_by_id(tx.db, selection.devices)
-    return devices, devices[0].name if len(devices) == 1 else ""
-
-
 # ---- ports and searching
 
 
+@_answers(rpc.AddPort)
 async def _add_port(engine: Engine, request: rpc.AddPort, caller: Caller) -> Port:
     protocol = registry.driver_of_url(request.url).protocol
     if protocol in (await engine.read(views.site)).without:
@@ -262,19 +142,23 @@ async def _add_port(engine: Engine, request: rpc.AddPort, caller: Caller) -> Por
     return await engine.open_port(text.name("port", request.name), request.url)
 
 
+@_answers(rpc.FindPorts)
 async def _find_ports(engine: Engine, request: rpc.FindPorts, caller: Caller) -> tuple[rpc.PortFound, ...]:
     site, ports = await engine.read(views.site), await engine.read(views.ports)
     return await ports_found(site, ports, request.path)
 
 
+@_answers(rpc.TryPort)
 async def _try_port(engine: Engine, request: rpc.TryPort, caller: Caller) -> str:
     return await engine.try_port(request.url)
 
 
+@_answers(rpc.RemovePort)
 async def _remove_port(engine: Engine, request: rpc.RemovePort, caller: Caller) -> None:
     await engine.close_port(request.port)
 
 
+@_answers(rpc.Discover)
 async def _discover(engine: Engine, request: rpc.Discover, caller: Caller) -> tuple[rpc.FoundDevice, ...]:
     port = await engine.read(lambda db: views.port(db, request.port))
     driver = _open_driver(engine, port)
@@ -301,6 +185,7 @@ def _open_driver(engine: Engine, port: Port) -> Driver:
     return keeper.driver
 
 
+@_answers(rpc.IdentifyUnit)
 async def _identify_unit(engine: Engine, request: rpc.IdentifyUnit, caller: Caller) -> rpc.FoundDevice:
     port = await engine.read(lambda db: views.port(db, request.port))
     driver = _open_driver(engine, port)
@@ -308,6 +193,7 @@ async def _identify_unit(engine: Engine, request: rpc.IdentifyUnit, caller: Call
     return (await engine.read(lambda db: described(db, [found])))[0]
 
 
+@_answers(rpc.WinkUnit)
 async def _wink_unit(engine: Engine, request: rpc.WinkUnit, caller: Caller) -> None:
     port = await engine.read(lambda db: views.port(db, request.port))
     driver = _open_driver(engine, port)
@@ -317,6 +203,7 @@ async def _wink_unit(engine: Engine, request: rpc.WinkUnit, caller: Caller) -> N
             pass
 
 
+@_answers(rpc.Adopt)
 async def _adopt(engine: Engine, request: rpc.Adopt, caller: Caller) -> tuple[int, ...]:
     async def adopt(tx: Transaction) -> tuple[int, ...]:
         port = await views.port(tx.db, request.port)
@@ -342,14 +229,17 @@ async def _adopt(engine: Engine, request: rpc.Adopt, caller: Caller) -> tuple[in
 # ---- monitoring
 
 
+@_answers(rpc.PauseMonitoring)
 async def _pause_monitoring(engine: Engine, request: rpc.PauseMonitoring, caller: Caller) -> None:
     await engine.writer.run(lambda tx: monitoring.pause(tx, request.port, request.paused))
 
 
+@_answers(rpc.ReadMonitoring)
 async def _read_monitoring(engine: Engine, request: rpc.ReadMonitoring, caller: Caller) -> tuple[PortMonitoring, ...]:
     return engine.monitoring.measured(await engine.read(views.ports))
 
 
+@_answers(rpc.ReadEvents)
 async def _read_events(engine: Engine, request: rpc.ReadEvents, caller: Caller) -> tuple[Event, ...]:
     return engine.monitoring.events.after(request.since, request.limit)
 
@@ -357,6 +247,7 @@ async def _read_events(engine: Engine, request: rpc.ReadEvents, caller: Caller) 
 # ---- devices and groups
 
 
+@_answers(rpc.AddDevice)
 async def _add_device(engine: Engine, request: rpc.AddDevice, caller: Caller) -> int:
     async def add(tx: Transaction) -> int:
         port = await views.port(tx.db, request.port)
@@ -375,6 +266,7 @@ async def _add_device(engine: Engine, request: rpc.AddDevice, caller: Caller) ->
     return await engine.writer.run(add)
 
 
+@_answers(rpc.EditDevice)
 async def _edit_device(engine: Engine, request: rpc.EditDevice, caller: Caller) -> None:
     async def edit(tx: Transaction) -> None:
         device = (await views.devices_by_id(tx.db, [request.device]))[0]
@@ -397,6 +289,7 @@ async def _edit_device(engine: Engine, request: rpc.EditDevice, caller: Caller) 
     await engine.writer.run(edit)
 
 
+@_answers(rpc.ImportDevices)
 async def _import(engine: Engine, request: rpc.ImportDevices, caller: Caller) -> rpc.ImportReport:
     async def take_over(tx: Transaction) -> tuple[Import, tuple[int, ...], int]:
         wanted = await Import.prepare(tx, request.text, request.port)
@@ -425,6 +318,7 @@ async def _import(engine: Engine, request: rpc.ImportDevices, caller: Caller) ->
     )
 
 
+@_answers(rpc.AddType)
 async def _add_type(engine: Engine, request: rpc.AddType, caller: Caller) -> str:
     name = registry.driver(request.protocol).read_type(request.text)
     await engine.writer.run(lambda tx: inventory.add_type(tx, request.protocol, name, request.text, caller.name))
@@ -432,6 +326,7 @@ async def _add_type(engine: Engine, request: rpc.AddType, caller: Caller) -> str
     return name
 
 
+@_answers(rpc.StopIgnoring)
 async def _stop_ignoring(engine: Engine, request: rpc.StopIgnoring, caller: Caller) -> None:
     known = await engine.read(views.ignored)
     uids = {request.uid}
@@ -442,24 +337,29 @@ async def _stop_ignoring(engine: Engine, request: rpc.StopIgnoring, caller: Call
     await engine.writer.run(lambda tx: inventory.stop_ignoring(tx, uid))
 
 
+@_answers(rpc.Acknowledge)
 async def _acknowledge(engine: Engine, request: rpc.Acknowledge, caller: Caller) -> None:
     await engine.writer.run(lambda tx: inventory.acknowledge(tx, request.devices))
 
 
+@_answers(rpc.AddGroup)
 async def _add_group(engine: Engine, request: rpc.AddGroup, caller: Caller) -> None:
     name = text.name("group", request.name)
     await engine.writer.run(lambda tx: inventory.add_group(tx, name))
 
 
+@_answers(rpc.RenameGroup)
 async def _rename_group(engine: Engine, request: rpc.RenameGroup, caller: Caller) -> None:
     name = text.name("group", request.name)
     await engine.writer.run(lambda tx: inventory.rename_group(tx, request.group, name))
 
 
+@_answers(rpc.RemoveGroup)
 async def _remove_group(engine: Engine, request: rpc.RemoveGroup, caller: Caller) -> None:
     await engine.writer.run(lambda tx: inventory.remove_group(tx, request.group))
 
 
+@_answers(rpc.AssignGroup)
 async def _assign_group(engine: Engine, request: rpc.AssignGroup, caller: Caller) -> None:
     await engine.writer.run(lambda tx: inventory.assign_group(tx, request.devices, request.group))
 
@@ -467,10 +367,12 @@ async def _assign_group(engine: Engine, request: rpc.AssignGroup, caller: Caller
 # ---- images
 
 
+@_answers(rpc.AddImage)
 async def _add_image(engine: Engine, request: rpc.AddImage, caller: Caller) -> StoredImage:
     return await engine.images.add(request.name, request.data, caller.name)
 
 
+@_answers(rpc.RemoveImage)
 async def _remove_image(engine: Engine, request: rpc.RemoveImage, caller: Caller) -> None:
     await engine.images.remove(request.image)
 
@@ -478,12 +380,14 @@ async def _remove_image(engine: Engine, request: rpc.RemoveImage, caller: Caller
 # ---- licenses
 
 
+@_answers(rpc.TrustKey)
 async def _trust_key(engine: Engine, request: rpc.TrustKey, caller: Caller) -> str:
     key_id = licensing.key_id(licensing.load_public_key(request.key))
     await engine.writer.run(lambda tx: inventory.trust_key(tx, key_id, request.key, caller.name))
     return key_id
 
 
+@_answers(rpc.AddLicense)
 async def _add_license(engine: Engine, request: rpc.AddLicense, caller: Caller) -> License:
     key_id = licensing.named_key(request.text)
     pem = await engine.writer.run(lambda tx: inventory.trusted_key(tx, key_id))
@@ -493,41 +397,3 @@ async def _add_license(engine: Engine, request: rpc.AddLicense, caller: Caller) 
     engine.relicensed.set()
     licenses = await engine.read(views.licenses)
     return next(known for known in licenses if known.id == terms.id)
-
-
-Handler = Callable[["Engine", Any, Caller], Awaitable[Any]]
-
-HANDLERS: Final[Mapping[type[rpc.Request[Any]], Handler]] = {
-    rpc.Hello: _hello,
-    rpc.StopWorker: _stop,
-    rpc.EditSite: _edit_site,
-    rpc.MakePlan: _plan,
-    rpc.StartJob: _start_job,
-    rpc.CancelJob: _cancel_job,
-    rpc.RetryJob: _retry_job,
-    rpc.AddPort: _add_port,
-    rpc.FindPorts: _find_ports,
-    rpc.TryPort: _try_port,
-    rpc.RemovePort: _remove_port,
-    rpc.PauseMonitoring: _pause_monitoring,
-    rpc.ReadMonitoring: _read_monitoring,
-    rpc.ReadEvents: _read_events,
-    rpc.Discover: _discover,
-    rpc.Adopt: _adopt,
-    rpc.IdentifyUnit: _identify_unit,
-    rpc.WinkUnit: _wink_unit,
-    rpc.AddDevice: _add_device,
-    rpc.EditDevice: _edit_device,
-    rpc.ImportDevices: _import,
-    rpc.AddType: _add_type,
-    rpc.StopIgnoring: _stop_ignoring,
-    rpc.Acknowledge: _acknowledge,
-    rpc.AddGroup: _add_group,
-    rpc.RenameGroup: _rename_group,
-    rpc.RemoveGroup: _remove_group,
-    rpc.AssignGroup: _assign_group,
-    rpc.AddImage: _add_image,
-    rpc.RemoveImage: _remove_image,
-    rpc.TrustKey: _trust_key,
-    rpc.AddLicense: _add_license,
-}

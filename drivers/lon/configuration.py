@@ -1,7 +1,8 @@
 """The configuration of a device as a document: read from it, compared with it, and written back.
 
 Entries and memory stand in the document as in the device, in hexadecimal (ISO/IEC 14908-1; layouts as in LON Stack DX
-lon_types.h). What a device refuses is left out and named. Aliases of network variables are counted, not kept.
+lon_types.h). What a device refuses is left out and named. An alias is a second configuration of a network variable, at
+an index behind those of all variables (LON Stack DX lcs_netmgmt.c, Query NV Config).
 Domain entries hold the authentication keys of the device: the document is as confidential as they are.
 """
 
@@ -14,13 +15,22 @@ from itertools import groupby
 from typing import Annotated, Final, Self
 
 from annotated_types import Interval, Len
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from core.errors import Kind
 from drivers.base import DriverError, Progress, Snapshot, Step, StepClass, StepEvent
-from drivers.lon.dialogue import LEFT_OUT, Dialogue, differs, exact
+from drivers.lon.dialogue import LEFT_OUT, Dialogue, differs, exact, unreadable
 from drivers.lon.kinds import PROPERTIES, of_kind
 from drivers.lon.management import (
+    ESCAPED,
     MOST_VARIABLES,
     PROGRAM_ID_SIZE,
     AddressEntry,
@@ -58,6 +68,8 @@ MEMORY_SIZE: Final = 0x10000
 """What an absolute address reaches."""
 
 VARIABLE_SIZE: Final = 3
+ALIAS_SIZES: Final = (4, 6)
+"""An alias ends with the index of its variable: one byte, and two more where that is FF, or the device is a host."""
 CONFIGURATION_SIZE: Final = 25
 
 SET_BY_TOOLS: Final = (range(8), range(15, 16), range(24, 25))
@@ -72,6 +84,7 @@ class Section(StrEnum):
 
     ADDRESSES = "address table"
     VARIABLES = "network variables"
+    ALIASES = "aliases"
     CONFIGURATION = "configuration data"
     PROPERTIES = "properties"
 
@@ -99,6 +112,8 @@ class Entry:
                 return UpdateAddress(self.at, AddressEntry.from_bytes(self.content))
             case Section.VARIABLES:
                 return UpdateVariableConfiguration(self.at, self.content)
+            case Section.ALIASES:
+                return UpdateVariableConfiguration(self.at, _alias_to_write(self.content))
             case Section.CONFIGURATION:
                 return WriteMemory(MemoryMode.CONFIGURATION, self.at, self.content, WriteForm.CONFIGURATION_CHECKSUM)
             case Section.PROPERTIES:
@@ -111,10 +126,20 @@ async def _current(dialogue: Dialogue, step: str, section: Section, at: int, siz
             return (await dialogue.ask(step, QueryAddress(at))).entry.to_bytes()
         case Section.VARIABLES:
             return exact(step, dialogue.uid, await dialogue.ask(step, QueryVariableConfiguration(at)), size)
+        case Section.ALIASES:
+            alias = (await dialogue.ask(step, QueryVariableConfiguration(at))).data
+            if len(alias) not in ALIAS_SIZES:
+                raise unreadable(step, dialogue.uid, alias, f"an alias has 4 or 6 bytes, not {len(alias)}")
+            return alias
         case Section.CONFIGURATION:
             return await dialogue.read(step, MemoryMode.CONFIGURATION, at, size)
         case Section.PROPERTIES:
             return await dialogue.read(step, MemoryMode.ABSOLUTE, at, size)
+
+
+def _alias_to_write(content: bytes) -> bytes:
+    """An index of one byte is written as one byte, also to a device that tells it in three."""
+    return content if content[VARIABLE_SIZE] == ESCAPED else content[: VARIABLE_SIZE + 1]
 
 
 # -- the document -------------------------------------------------------------------------------
@@ -144,6 +169,15 @@ class Memory(_Model):
         return self
 
 
+def _four_or_six(alias: bytes) -> bytes:
+    if len(alias) not in ALIAS_SIZES:
+        raise ValueError("an alias has 4 or 6 bytes")
+    return alias
+
+
+_Alias = Annotated[_Hex, AfterValidator(_four_or_six)]
+
+
 class Document(_Model):
     """Version 1."""
 
@@ -153,6 +187,8 @@ class Document(_Model):
     addresses: Annotated[tuple[Annotated[_Hex, Len(AddressEntry.SIZE, AddressEntry.SIZE)], ...], Len(0, 0xFF)]
     variables: Annotated[tuple[Annotated[_Hex, Len(VARIABLE_SIZE, VARIABLE_SIZE)], ...], Len(0, MOST_VARIABLES)]
     aliases: Annotated[int, Interval(ge=0, le=0xFFFF)]
+    """How many it has; `alias_table` are those that were saved."""
+    alias_table: Annotated[tuple[_Alias, ...], Len(0, 0xFF)] = ()
     configuration: Annotated[_Hex, Len(CONFIGURATION_SIZE, CONFIGURATION_SIZE)] | None
     properties: tuple[Memory, ...]
     refused: tuple[str, ...]
@@ -163,6 +199,8 @@ class Document(_Model):
             yield Entry(Section.ADDRESSES, index, content)
         for index, content in enumerate(self.variables):
             yield Entry(Section.VARIABLES, index, content)
+        for index, content in enumerate(self.alias_table, len(self.variables)):
+            yield Entry(Section.ALIASES, index, content)
         if self.configuration is not None:
             for part in SET_BY_TOOLS:
                 yield Entry(Section.CONFIGURATION, part.start, self.configuration[part.start : part.stop])
@@ -173,8 +211,10 @@ class Document(_Model):
     def in_words(self) -> str:
         """What was saved, for people."""
         said = f"configuration saved: {len(self.addresses)} addresses, {len(self.variables)} network variables"
-        if self.aliases:
-            said += f", without its {self.aliases} aliases"
+        if self.alias_table:
+            said += f", {len(self.alias_table)} aliases"
+        if missing := self.aliases - len(self.alias_table):
+            said += f", without {missing} of its aliases"
         if self.refused:
             said += f"; refused: {', '.join(self.refused)}"
         return said
@@ -213,13 +253,17 @@ async def read(dialogue: Dialogue, identity: Identity, known: Mapping[str, tuple
     """
     reader = _Reader(dialogue)
     sizes = await reader.sizes()
+    domains = await reader.domains(1 + identity.two_domains)
+    addresses = await reader.addresses(sizes)
+    variables = await reader.variables(sizes)
     document = Document(
         program_id=identity.program_id,
         model=identity.model,
-        domains=await reader.domains(1 + identity.two_domains),
-        addresses=await reader.addresses(sizes),
-        variables=await reader.variables(sizes),
+        domains=domains,
+        addresses=addresses,
+        variables=variables,
         aliases=0 if sizes is None else sizes.aliases,
+        alias_table=await reader.aliases(sizes, len(variables)),
         configuration=await reader.memory(Section.CONFIGURATION, range(CONFIGURATION_SIZE)),
         properties=await reader.properties(of_kind(known, program_id_of(identity.program_id))),
         refused=tuple(reader.refused),
@@ -267,12 +311,18 @@ class _Reader:
         most = MOST_VARIABLES if sizes is None or sizes.more_variables else count
         return await self._table(Section.VARIABLES, VARIABLE_SIZE, count, most)
 
-    async def _table(self, section: Section, size: int, count: int, most: int) -> tuple[bytes, ...]:
+    async def aliases(self, sizes: TableSizes | None, first: int) -> tuple[bytes, ...]:
+        """Its aliases, from this index on; none where it has not told all variables, so that nobody knows the index."""
+        if sizes is None or first < sizes.variables:
+            return ()
+        return await self._table(Section.ALIASES, ALIAS_SIZES[0], sizes.aliases, sizes.aliases, first)
+
+    async def _table(self, section: Section, size: int, count: int, most: int, first: int = 0) -> tuple[bytes, ...]:
         """Entries up to the first one that is refused, which is the end of the table where `count` are read."""
         entries: list[bytes] = []
         while len(entries) < most:
             try:
-                entries.append(await _current(self._dialogue, SAVE, section, len(entries), size))
+                entries.append(await _current(self._dialogue, SAVE, section, first + len(entries), size))
             except DriverError as error:
                 if len(entries) < count or error.kind not in LEFT_OUT:
                     self._left_out(error, f"{section.value} from {len(entries)}")

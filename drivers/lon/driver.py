@@ -154,7 +154,7 @@ class LonDriver(Driver):
         return estimates.estimate(capability, image, size)
 
     @classmethod
-    def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
+    def by_hand(cls, program_id: str | None, site: SiteSettings) -> tuple[str, ...]:
         """Known for modules that plug into a controller; nothing for all other devices."""
         return of_kind(BY_HAND, program_id or "")
 

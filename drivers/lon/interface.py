@@ -19,9 +19,6 @@ from drivers.transport import Transport
 
 PROTOCOL: Final = "lon"
 
-MAX_DATA: Final = 240
-"""Bytes after the NI command that every interface takes without extended lengths (DRV50 MAXLONMSGNOEX)."""
-
 
 class Command(IntEnum):
     """NI commands (LON Stack DX lon_types.h; LonTalk Stack Developer's Guide pp. 45-46)."""
@@ -143,7 +140,6 @@ def copy_of(error: PortError) -> PortError:
 # Local requests: network management of the interface's own node, in the form of an application buffer
 # (three header bytes, eleven address bytes, APDU), legal in layer 2 mode too (LonTalk Stack Developer's Guide p. 41).
 _LOCAL_ADDRESS: Final = bytes(11)
-_NEURON_ID_TAG: Final = 0
 _PING_TAG: Final = 15
 """The vendor's drivers use tag 15 for requests of their own; nothing above uses it."""
 
@@ -162,11 +158,6 @@ def neuron_id_of(answer: bytes) -> bytes | None:
     if len(answer) >= _APDU_OFFSET + 7 and answer[_APDU_OFFSET] == _READ_MEMORY_OK:
         return answer[_APDU_OFFSET + 1 : _APDU_OFFSET + 7]
     return None
-
-
-def is_ping_answer(answer: bytes) -> bool:
-    """Whether the data of a LOCAL_ANSWER answers our PING."""
-    return len(answer) > 0 and answer[0] & 0x0F == _PING_TAG
 
 
 T = TypeVar("T")

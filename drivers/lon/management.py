@@ -193,11 +193,6 @@ class AddressEntry:
             raise AnswerError(f"an address entry has {cls.SIZE} bytes, not {len(data)}")
         return cls(data[0], data[1:])
 
-    @property
-    def in_use(self) -> bool:
-        """Type 0 is unused or turnaround."""
-        return self.kind != 0
-
 
 class MemoryMode(IntEnum):
     """What the offset of a memory access counts from."""
@@ -205,22 +200,14 @@ class MemoryMode(IntEnum):
     ABSOLUTE = 0
     READ_ONLY = 1
     CONFIGURATION = 2
-    STATISTICS = 3
-    ABSOLUTE_NOT_STORED = 5
-    SYSTEM_IMAGE_WORDS = 6
     APPLICATION_WORDS = 7
-    ABSOLUTE_WORDS = 8
 
 
 class WriteForm(IntFlag):
     """What a device does after a memory write."""
 
     NOTHING = 0
-    BOTH_CHECKSUMS = 1
     CONFIGURATION_CHECKSUM = 4
-    RESET = 8
-    NO_FLASH_ERASE = 0x10
-    UNLOCK = 0x80
 
 
 class NodeMode(IntEnum):
@@ -230,7 +217,6 @@ class NodeMode(IntEnum):
     ONLINE = 1
     RESET = 2
     CHANGE_STATE = 3
-    PHYSICAL_RESET = 6
 
 
 # Offsets in the read-only structure (memory mode 1).
@@ -410,25 +396,6 @@ class AddressTableEntry:
         return cls(AddressEntry.from_bytes(data[: AddressEntry.SIZE]))
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
-    """Answer to the product query of host-based devices and interfaces."""
-
-    product: int
-    model: int
-    version: int
-    configuration: int
-    transceiver: int
-
-    @classmethod
-    def from_apdu(cls, data: bytes) -> Self:
-        """5 bytes; the transceiver in the low 5 bits."""
-        if len(data) < 5:
-            raise AnswerError(f"product information of {len(data)} bytes")
-        product, model, version, configuration, transceiver = data[:5]
-        return cls(product, model, version, configuration, transceiver & 0x1F)
-
-
 # -- requests -----------------------------------------------------------------------------------
 
 R_co = TypeVar("R_co", bound=Response, covariant=True)
@@ -496,9 +463,7 @@ class ClearStatus(Request[Done]):
 class QueryId(Request[Identification]):
     """Who is there? Whom the selector does not mean says nothing at all."""
 
-    ALL_UNCONFIGURED: ClassVar[int] = 0
     SELECTED: ClassVar[int] = 1
-    SELECTED_UNCONFIGURED: ClassVar[int] = 2
 
     CODE = 0x61
     ANSWER = Identification
@@ -740,48 +705,13 @@ class ReadDocumentation(Request[Data]):
         return b"\x05\x03" + self.offset.to_bytes(2, "big") + bytes([self.count])
 
 
-@dataclass(frozen=True, slots=True)
-class QuerySelfIdentification(Request[Data]):
-    """Read part of the self-identification data."""
-
-    CODE = 0x72
-    ANSWER = Data
-
-    offset: int
-    count: int
-
-    def data(self) -> bytes:
-        """Offset and count."""
-        return self.offset.to_bytes(2, "big") + bytes([self.count])
-
-
-@dataclass(frozen=True, slots=True)
-class QueryProduct(Request[Product]):
-    """What product is it? For host-based devices and interfaces."""
-
-    CODE = 0x7D
-    ANSWER = Product
-
-    def data(self) -> bytes:
-        """The product query among the escapes."""
-        return b"\x01\x01"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryVersion(Request[Data]):
-    """Which expanded commands does it know?"""
-
-    CODE = 0x60
-    ANSWER = Data
-
-    def data(self) -> bytes:
-        """The sub-code."""
-        return b"\x01"
-
-
 SERVICE_PIN: Final = 0x7F
 """The message of a pressed service pin; behind it an Identification."""
 
 
+ESCAPED: Final = 0xFF
+"""In the place of the index of a network variable: two bytes follow that hold it."""
+
+
 def _variable_index(index: int) -> bytes:
-    return bytes([index]) if index < 0xFF else b"\xff" + index.to_bytes(2, "big")
+    return bytes([index]) if index < ESCAPED else bytes([ESCAPED]) + index.to_bytes(2, "big")

@@ -197,11 +197,6 @@ class UpdateStatus:
         """Whether the image runs."""
         return bool(self.flags & 4)
 
-    @property
-    def secondary(self) -> bool:
-        """Whether it is in the bank that is not there to stay."""
-        return bool(self.flags & 2)
-
 
 def _need(data: bytes, count: int) -> None:
     if len(data) < count:

@@ -9,12 +9,16 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import Kind
-from drivers.base import DriverError, Snapshot, Step, StepClass, StepEvent
+from drivers.base import DriverError, Facts, Snapshot, Step, StepClass, StepEvent
 from drivers.modbus.device_types import Block, DeviceType, Table, Word
-from drivers.modbus.dialogue import Dialogue, Identity
+from drivers.modbus.dialogue import Dialogue, Identity, check_program, identify
 from drivers.modbus.frames import Request, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
 
 VERSION: Final = 1
+"""Of the document."""
+
+SAVE: Final = "save configuration"
+"""The step of reading it."""
 
 
 class _Part(BaseModel):
@@ -41,13 +45,13 @@ class Saved(_Part):
         return f"{sum(len(block.values) for block in self.blocks)} values saved"
 
 
-async def read(dialogue: Dialogue, identity: Identity, step: str = "save configuration") -> Snapshot:
+async def read(dialogue: Dialogue, identity: Identity) -> Snapshot:
     """Read what the device's type names as its configuration."""
     blocks = [
         SavedBlock(
             table=block.table,
             address=block.address,
-            values=await dialogue.read(step, block.table, block.address, block.quantity),
+            values=await dialogue.read(SAVE, block.table, block.address, block.quantity),
         )
         for block in identity.type.configuration
     ]
@@ -112,6 +116,33 @@ async def write(
     if written and kind.save is not None:
         yield Step("save", StepClass.IDEMPOTENT)
         await dialogue.write("save", kind.save)
+
+
+async def save(dialogue: Dialogue) -> AsyncGenerator[StepEvent, None]:
+    """Read it, and say how much it is; raises UNSUPPORTED where the type names none."""
+    yield Step("identify", StepClass.READ)
+    identity = await identify(dialogue)
+    if not identity.type.configuration:
+        raise dialogue.cannot(identity.type, "save: it names no configuration registers")
+    yield Step(SAVE, StepClass.READ)
+    snapshot = await read(dialogue, identity)
+    yield snapshot
+    yield Facts(program_id=identity.fingerprint, note=decode(snapshot, dialogue.uid).in_words())
+
+
+async def restore(
+    dialogue: Dialogue, program_id: str | None, snapshot: Snapshot | None
+) -> AsyncGenerator[StepEvent, None]:
+    """Write back what differs from what was saved. Raises INVALID, INCOMPATIBLE, VERIFY_FAILED."""
+    saved = decode(snapshot, dialogue.uid)
+    yield Step("identify", StepClass.READ)
+    identity = await identify(dialogue)
+    check_program(dialogue, identity, program_id)
+    check(saved, identity.type, dialogue.uid)
+    written: list[int] = []
+    async for event in write(dialogue, identity.type, saved, written):
+        yield event
+    yield Facts(note=f"{sum(written)} values restored" if written else "nothing differed")
 
 
 def _differences(block: SavedBlock, present: tuple[int, ...]) -> Iterator[Request[Any]]:

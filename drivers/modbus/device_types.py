@@ -35,6 +35,7 @@ UNIDENTIFIED: Final = "unidentified"
 
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Name = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f](?:[^\x00-\x1f]{0,38}[^\s\x00-\x1f])?$")]
+Sentence = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
 Seconds = Annotated[float, Field(ge=0, le=120)]
 
 
@@ -297,6 +298,8 @@ class DeviceType(_Part):
     """What makes it keep its unit number and configuration, where it does not by itself."""
     factory_reset: Write | None = None
     restart: Write | None = None
+    by_hand: tuple[Sentence, ...] = ()
+    """What a person does to a new unit before it lets itself be given a number, one thing after the other."""
     file_loader: FileLoader | None = None
     bootloader: Bootloader | None = None
 

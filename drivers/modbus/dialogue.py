@@ -35,6 +35,7 @@ from drivers.modbus.frames import (
     WriteRegister,
     registers_to_bytes,
 )
+from drivers.modbus.names import parse_uid, uid_of
 
 PROBE: Final = ReadRegisters(Function.READ_HOLDING_REGISTERS, 0, 1)
 """What hardly any device has no answer to: a value, or an exception, which is as much a sign of life."""
@@ -59,9 +60,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """What is said to one unit of a line."""
+    """What is said to one unit of a line. `types` are the kinds of devices that it may be."""
 
     bus: Bus
+    types: Types
     line_name: str
     unit: int
     priority: Priority
@@ -74,6 +76,14 @@ class Dialogue:
     def at(self, unit: int) -> Dialogue:
         """The same with another unit."""
         return dataclasses.replace(self, unit=unit)
+
+    def at_uid(self, uid: str) -> Dialogue:
+        """The same with the unit of a UID of this line; raises INVALID for one of another line."""
+        unit, line = parse_uid(uid)
+        if line != self.line_name:
+            reason = f"it is on line {line}, this port is line {self.line_name}"
+            raise DriverError(Kind.INVALID, what="device", value=uid, reason=reason)
+        return self.at(unit)
 
     async def ask(
         self,
@@ -95,6 +105,10 @@ class Dialogue:
             patience=patience,
             also_from=also_from,
         )
+
+    async def timed(self, step: str, request: Request[R]) -> tuple[R | Refusal, float]:
+        """Ask once, and say how many seconds the answer took, even if it is a refusal."""
+        return await self.bus.timed(self.unit, request, step=step, device=self.uid, priority=self.priority)
 
     async def ask_if_known(self, step: str, request: Request[R]) -> R | None:
         """None where the unit does not know the function, and says so or does not."""
@@ -138,6 +152,10 @@ class Dialogue:
             return error.kind is Kind.NO_REPLY
         return False
 
+    def cannot(self, kind: DeviceType, action: str) -> DriverError:
+        """UNSUPPORTED: its type does not say how."""
+        return DriverError(Kind.UNSUPPORTED, protocol=f"type {kind.name}", action=action, device=self.uid)
+
     async def look(self, step: str, *, tries: int = TRIES) -> None:
         """Whether it is there at all; raises NO_REPLY."""
         try:
@@ -161,16 +179,17 @@ class Identity:
     serial: str | None
 
 
-async def identify(dialogue: Dialogue, types: Types, step: str = "identify") -> Identity:
+async def identify(dialogue: Dialogue, step: str = "identify") -> Identity:
     """By its identification objects, else its server id, else what is in registers. Raises NO_REPLY, BAD_FRAME.
 
     A device that knows none of it is of the generic type.
     """
+    types = dialogue.types
     await dialogue.look(step)
     fingerprint, text = await _told(dialogue, step)
     kind, loading = types.of(fingerprint)
     if kind is types.generic:
-        marked = await _marked(dialogue, types, step)
+        marked = await _marked(dialogue, step)
         if marked is not None:
             kind, loading = marked
             fingerprint = kind.loading_fingerprint if loading else kind.fingerprint
@@ -213,9 +232,9 @@ def _server_id(data: bytes) -> bytes:
     return match[0] if match else b""
 
 
-async def _marked(dialogue: Dialogue, types: Types, step: str) -> tuple[DeviceType, bool] | None:
+async def _marked(dialogue: Dialogue, step: str) -> tuple[DeviceType, bool] | None:
     """The type that is recognised by a register, and whether that is one of its bootloader."""
-    for kind in types.known:
+    for kind in dialogue.types.known:
         if kind.bootloader is not None and await _has(dialogue, kind.bootloader.match, step):
             return kind, True
         for rule in kind.markers:
@@ -242,6 +261,25 @@ def clean(text: bytes) -> str:
     return " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in characters).split())
 
 
-def uid_of(unit: int, line_name: str) -> str:
-    """The written form of a UID."""
-    return f"{unit}@{line_name}"
+async def type_of(dialogue: Dialogue, program_id: str | None) -> DeviceType:
+    """The type that the record says; only a device that was never asked is asked for it."""
+    if program_id:
+        return dialogue.types.of(program_id)[0]
+    return (await identify(dialogue)).type
+
+
+def check_program(dialogue: Dialogue, identity: Identity, expected: str | None) -> None:
+    """Raise NO_APPLICATION for a device in its bootloader, WRONG_PROGRAM unless it is what is expected, if anything."""
+    if identity.loading:
+        raise DriverError(Kind.NO_APPLICATION, step="identify", device=dialogue.uid)
+    if expected and identity.fingerprint != expected:
+        raise DriverError(
+            Kind.WRONG_PROGRAM, step="identify", device=dialogue.uid, expected=expected, found=identity.fingerprint
+        )
+
+
+def check_same(dialogue: Dialogue, before: Identity, now: Identity, step: str) -> None:
+    """Raise WRONG_DEVICE unless it is the very device, by all that is known of it."""
+    expected, found = (f"{each.fingerprint} {each.serial or ''}".rstrip() for each in (before, now))
+    if expected != found:
+        raise DriverError(Kind.WRONG_DEVICE, step=step, device=dialogue.uid, expected=expected, found=found)

@@ -7,14 +7,14 @@ An image is opaque here: the device knows what to do with it. Files: "MODBUS App
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 from zlib import crc32
 
 from core.errors import FieldhandError, Kind
 from drivers.base import Checkpoint, DriverError, Facts, Image, ImageFacts, Progress, Step, StepClass, StepEvent, Target
-from drivers.modbus.device_types import Bootloader, FileLoader, Table, Types
-from drivers.modbus.dialogue import Dialogue, Identity, identify
+from drivers.modbus.device_types import Bootloader, FileLoader, Table
+from drivers.modbus.dialogue import Dialogue, Identity, check_program, identify
 from drivers.modbus.frames import ReadFile, Request, WriteFile, WriteRegisters, registers_from_bytes
 
 IMAGE_TYPE: Final = "bin"
@@ -40,26 +40,25 @@ def read_image(image: Image) -> ImageFacts:
 
 
 class Load:
-    """One load of one device. `check` is asked whether the device is the one that the record says."""
+    """One load of one device. `force`: also of one that is not what the record says."""
 
-    def __init__(
-        self, dialogue: Dialogue, types: Types, target: Target, image: Image, check: Callable[[Identity], None]
-    ) -> None:
+    def __init__(self, dialogue: Dialogue, target: Target, image: Image, *, force: bool) -> None:
         self._dialogue = dialogue
-        self._types = types
         self._target = target
         self._image = image
-        self._check = check
+        self._force = force
         self._offset_before = self._taken_up(target)
 
     async def run(self) -> AsyncGenerator[StepEvent, None]:
         """Raises UNSUPPORTED and INCOMPATIBLE before anything is written, LOAD_FAILED, and what every exchange does."""
         yield Step("identify", StepClass.READ)
-        identity = await identify(self._dialogue, self._types)
+        identity = await identify(self._dialogue)
         expected = self._target.program_id
         if not identity.loading and self._offset_before is None:
-            self._check(identity)
-        elif expected and self._types.of(expected)[0] is not identity.type:  # it may have the new program already
+            check_program(self._dialogue, identity, None if self._force else expected)
+        elif (
+            expected and self._dialogue.types.of(expected)[0] is not identity.type
+        ):  # it may have the new program already
             raise self._incompatible(f"it is of type {identity.type.name}, the record says {expected}")
         way: AsyncGenerator[StepEvent, None]
         if identity.type.bootloader is not None:
@@ -143,7 +142,7 @@ class Load:
             yield Step("enter bootloader", StepClass.PROBE_FIRST)
             await self._dialogue.tell("enter bootloader", loader.enter)
             yield Step("check bootloader", StepClass.READ)
-            there = await identify(self._dialogue, self._types, "check bootloader")
+            there = await identify(self._dialogue, "check bootloader")
             if not there.loading:
                 raise self._failed("enter bootloader", "its program still runs")
         yield Facts(application=False)
@@ -208,7 +207,7 @@ class Load:
 
     async def _look_at_it(self, before: Identity) -> AsyncGenerator[StepEvent, None]:
         yield Step("check device", StepClass.READ)
-        now = await identify(self._dialogue, self._types, "check device")
+        now = await identify(self._dialogue, "check device")
         if now.loading:
             raise self._failed("check device", "it stays in its bootloader: the image is not whole, or not made for it")
         if now.type is not before.type:

@@ -15,11 +15,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from core.errors import FieldhandError, Kind
 from drivers.modbus.bus import Line
 from drivers.modbus.frames import FIRST_UNIT, LAST_UNIT
+from drivers.modbus.names import LINE_NAME
 
 EXAMPLE: Final = "modbus:///dev/ttymxc2"
-
-LINE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,79}")
-"""What the part of a UID behind the @ may be."""
 
 LONGEST_GUESS: Final = 20
 """Characters of the name of a line that is made from the name of a device which cannot be one."""

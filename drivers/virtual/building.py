@@ -41,6 +41,7 @@ class _Family:
     firmware: int
     variables: int
     weight: int
+    aliases: int = 0
 
     def name(self, number: int) -> str:
         unit, which = divmod(number, len(self.names))
@@ -65,7 +66,7 @@ _FAMILIES = (
     ),
     _Family(("Pump P-{n:02d} heating", "Pump P-{n:02d} chilled water"), "9FFFFF5B00000404", 32, 19, 8, 3),
     _Family(("Exhaust EF-{n:02d} fan",), "9FFFFF5101000405", 14, 12, 6, 2),
-    _Family(("Boiler B-{n:02d} burner", "Boiler B-{n:02d} header"), "9FFFFF5B01000406", 32, 19, 16, 1),
+    _Family(("Boiler B-{n:02d} burner", "Boiler B-{n:02d} header"), "9FFFFF5B01000406", 32, 19, 16, 1, aliases=4),
 )
 
 
@@ -138,6 +139,7 @@ class Building:
             firmware=family.firmware,
             documentation=f"&3.2@0,2;{name}",
             variables=tuple(Variable(output=index % 2 == 1) for index in range(family.variables)),
+            aliases=family.aliases,
         )
 
     def _module(self, profile: Profile) -> Profile:

@@ -14,6 +14,7 @@ from drivers.virtual.node import (
     Node,
     State,
     address_address,
+    alias_address,
     domain_address,
     variable_address,
 )
@@ -233,14 +234,22 @@ def _query_address(node: Node, request: Request) -> Reply:
 
 
 def _update_variable(node: Node, request: Request) -> Reply:
-    index, rest = _variable_index(node, request)
-    _need(len(rest) >= layout.VARIABLE_LENGTH)
-    return _programmed(request, (variable_address(index), rest[: layout.VARIABLE_LENGTH]))
+    """Write the configuration of a variable; the indexes behind those of the variables are its aliases."""
+    index, rest = _any_index(request)
+    alias = index - len(node.variables)
+    _need(alias < node.aliases)
+    address, length = variable_address(index), layout.VARIABLE_LENGTH
+    if alias >= 0:
+        address, length = alias_address(alias), layout.ALIAS_LENGTH
+    _need(len(rest) >= length)
+    return _programmed(request, (address, rest[:length]))
 
 
 def _query_variable(node: Node, request: Request) -> Reply:
-    index, _ = _variable_index(node, request)
-    return _success(request, node.variable_entry(index))
+    index, _ = _any_index(request)
+    alias = index - len(node.variables)
+    _need(alias < node.aliases)
+    return _success(request, node.variable_entry(index) if alias < 0 else node.alias_entry(alias))
 
 
 def _fetch_variable(node: Node, request: Request) -> Reply:
@@ -439,6 +448,12 @@ def _index(request: Request, count: int) -> int:
 
 
 def _variable_index(node: Node, request: Request) -> tuple[int, bytes]:
+    index, rest = _any_index(request)
+    _need(index < len(node.variables))
+    return index, rest
+
+
+def _any_index(request: Request) -> tuple[int, bytes]:
     data = request.data
     _need(bool(data))
     if data[0] == _EXTENDED_INDEX:
@@ -446,5 +461,4 @@ def _variable_index(node: Node, request: Request) -> tuple[int, bytes]:
         index, rest = int.from_bytes(data[1:3], "big"), data[3:]
     else:
         index, rest = data[0], data[1:]
-    _need(index < len(node.variables))
     return index, rest

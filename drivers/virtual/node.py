@@ -15,6 +15,7 @@ ERROR_APPLICATION_CHECKSUM = 152
 ERROR_CONFIGURATION_CHECKSUM = 153
 UNUSED_DOMAIN = bytes(6) + bytes([0, 0x80, 0xFF]) + b"\xff" * 6
 UNBOUND = 0x3FFF  # an unbound network variable has selector 0x3FFF minus its index
+UNUSED_ALIAS = bytes([0x3F, 0xFF, 0x0F, 0xFF])  # of no variable
 
 _UNUSED_FLAG = 0x80
 _NODE_FLAG = 0x80
@@ -94,6 +95,7 @@ class Profile:
     state_flags: int = 0x40  # bit 6: two domains
     documentation: str = ""
     variables: tuple[Variable, ...] = (Variable(), Variable(output=True))
+    aliases: int = 0
     capabilities: int = 0x0000
     configuration: bytes = DEFAULT_CONFIGURATION
     kind: DeviceKind = DeviceKind.PLAIN
@@ -276,12 +278,24 @@ class Node:
         """Read a network variable configuration entry as it is stored."""
         return self.memory.read(variable_address(index), layout.VARIABLE_LENGTH)
 
+    @property
+    def aliases(self) -> int:
+        """How many aliases of network variables there may be; like those, it comes with an application image."""
+        return self.memory.read(layout.READ_ONLY + layout.ALIAS_COUNT, 1)[0]
+
+    def alias_entry(self, number: int) -> bytes:
+        """Read an alias as it is stored: a configuration entry, and the variable that it stands for."""
+        return self.memory.read(alias_address(number), layout.ALIAS_LENGTH)
+
     def variable_for(self, selector: int) -> int | None:
-        """Find the network variable that has this selector."""
+        """Find the network variable that has this selector, or an alias with it."""
         for index in range(len(self._variables)):
-            entry = self.variable_entry(index)
-            if (entry[0] & 0x3F) << 8 | entry[1] == selector:
+            if _selector(self.variable_entry(index)) == selector:
                 return index
+        for number in range(self.aliases):
+            entry = self.alias_entry(number)
+            if entry[-1] < len(self._variables) and _selector(entry) == selector:
+                return entry[-1]
         return None
 
     def commit(self, changes: tuple[Change, ...], sums: Sums) -> None:
@@ -357,19 +371,17 @@ class Node:
         structure[layout.PROGRAM_ID : layout.PROGRAM_ID + 8] = profile.program_id
         structure[layout.STATE] = profile.state_flags | State.UNCONFIGURED
         structure[0x16] = layout.ADDRESS_COUNT << 4
+        structure[layout.ALIAS_COUNT] = profile.aliases
         structure[0x18], structure[0x19] = 2 * (_LARGE_BUFFERS if profile.kind is DeviceKind.UPDATE else _BUFFERS,)
-        changes = (
-            (layout.READ_ONLY, bytes(structure)),
-            (layout.CONFIGURATION, profile.configuration),
-            *self._unused_tables(),
-        )
-        self.commit(changes, Sums.BOTH)
+        self.memory.write(layout.READ_ONLY, bytes(structure))
+        self.commit(((layout.CONFIGURATION, profile.configuration), *self._unused_tables()), Sums.BOTH)
 
     def _unused_tables(self) -> tuple[Change, ...]:
         return (
             *((domain_address(index), UNUSED_DOMAIN) for index in range(layout.DOMAIN_COUNT)),
             (layout.ADDRESSES, bytes(layout.ADDRESS_COUNT * layout.ADDRESS_LENGTH)),
             (layout.VARIABLES, b"".join(_unbound(index, variable) for index, variable in enumerate(self._variables))),
+            (layout.ALIASES, UNUSED_ALIAS * self.aliases),
         )
 
     def _reread(self) -> None:
@@ -406,6 +418,11 @@ def variable_address(index: int) -> int:
     return layout.VARIABLES + index * layout.VARIABLE_LENGTH
 
 
+def alias_address(number: int) -> int:
+    """Tell where an alias lies."""
+    return layout.ALIASES + number * layout.ALIAS_LENGTH
+
+
 def domain_entry(domain_id: bytes, subnet: int, node: int) -> bytes:
     """Write a domain table entry without a key."""
     return domain_id.ljust(6, b"\0") + bytes([subnet, _NODE_FLAG | node, len(domain_id)]) + b"\xff" * 6
@@ -422,6 +439,10 @@ def _parse_domain(entry: bytes) -> Domain | None:
 def _unbound(index: int, variable: Variable) -> bytes:
     selector = UNBOUND - index
     return bytes([variable.output << 6 | selector >> 8, selector & 0xFF, 0x0F])
+
+
+def _selector(entry: bytes) -> int:
+    return (entry[0] & 0x3F) << 8 | entry[1]
 
 
 def _counters(values: tuple[int, ...]) -> bytes:

@@ -55,11 +55,6 @@ class PseudoTerminal:
             raise
         self._look_for_client()
 
-    @property
-    def has_client(self) -> bool:
-        """Whether somebody has the port open."""
-        return self._client
-
     def runs_at(self, baud: int) -> bool:
         """Tell whether the client has set this baud rate. A pseudo-terminal knows no parity."""
         return bool(termios.tcgetattr(self._master)[_OUTPUT_SPEED] == _speed(baud))

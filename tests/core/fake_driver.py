@@ -181,7 +181,7 @@ class FakeDriver(Driver):
         )
 
     @classmethod
-    def by_hand(cls, program_id: str | None) -> tuple[str, ...]:
+    def by_hand(cls, program_id: str | None, site: SiteSettings) -> tuple[str, ...]:
         return ("Press the button.", "Wait for the light.") if program_id == "IOX" else ()
 
     @classmethod

@@ -31,7 +31,7 @@ class ModelDevice:
     addresses: list[bytes] = field(default_factory=lambda: [bytes(5)] * 3)
     variables: list[bytes] = field(default_factory=lambda: [bytes([0x3F, 0xFF - index, 0x0F]) for index in range(4)])
     values: list[bytes] = field(default_factory=lambda: [b"\x0f\xa0", b"\x00", b"\x01\x02", b""])
-    aliases: int = 0
+    aliases: list[bytes] = field(default_factory=list)
     configuration: bytearray = field(default_factory=lambda: bytearray(range(25)))
     memory: bytearray = field(default_factory=lambda: bytearray(0x10000))
     refuses: set[int] = field(default_factory=set)
@@ -48,7 +48,7 @@ class ModelDevice:
 
     @property
     def contents(self) -> tuple[object, ...]:
-        return self.addresses[:], self.variables[:], bytes(self.configuration), bytes(self.memory)
+        return self.addresses[:], self.variables[:], self.aliases[:], bytes(self.configuration), bytes(self.memory)
 
     def read_only(self) -> bytes:
         structure = bytearray(0x2F)
@@ -58,7 +58,7 @@ class ModelDevice:
         structure[0x0D:0x15] = self.program_id
         structure[0x15] = 0x40 | self.state & 7
         structure[0x16] = len(self.addresses) << 4
-        structure[0x24] = self.aliases
+        structure[0x24] = len(self.aliases)
         return bytes(structure)
 
     def answer(self, apdu: bytes) -> bytes | None:
@@ -85,7 +85,7 @@ class ModelDevice:
             case 0x67:
                 return self.addresses[data[0]]
             case 0x68:
-                return self.variables[_index(data)[0]]
+                return (self.variables + self.aliases)[_index(data)[0]]
             case 0x6A:
                 return self.domains[data[0]]
             case 0x6D:
@@ -103,7 +103,11 @@ class ModelDevice:
                 self.addresses[data[0]] = data[1:]
             case 0x6B:
                 index, rest = _index(data)
-                self.variables[index] = rest
+                if index < len(self.variables):
+                    self.variables[index] = rest
+                else:
+                    before = self.aliases[index - len(self.variables)]
+                    self.aliases[index - len(self.variables)] = rest.ljust(len(before), b"\xff")
             case 0x6C if data[0] == 3:
                 self.state = data[1]
             case 0x6C:

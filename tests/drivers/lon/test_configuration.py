@@ -110,13 +110,45 @@ async def test_more_network_variables_than_the_device_can_count_are_all_saved() 
     assert saved.document["refused"] == []
 
 
+ALIASES = {
+    "of a Neuron chip": [bytes.fromhex("00120002"), bytes.fromhex("3FFF0FFF")],
+    "of a host": [bytes.fromhex("00120002FFFF"), bytes.fromhex("001300FF0102"), bytes.fromhex("3FFF0FFFFFFF")],
+}
+
+
+@pytest.mark.parametrize("aliases", ALIASES.values(), ids=ALIASES)
+def test_aliases_are_saved_and_restored(aliases: list[bytes]) -> None:
+    @in_no_time
+    async def restore() -> None:
+        device = configured_device()
+        device.aliases = aliases[:]
+        before = device.contents
+        saved = await saved_of(device)
+        assert facts_note(saved).endswith(f", {len(aliases)} aliases")
+        device.aliases = [aliases[-1]] * len(aliases)
+        async with working(device) as driver:
+            events = await events_of(driver.restore(Target(UID, snapshot=saved)))
+        assert device.contents == before
+        assert "write aliases" in step_names(events)
+        assert not device.written_while_configured
+
+    restore()
+
+
 @in_no_time
-async def test_aliases_are_not_kept_and_that_is_said() -> None:
+async def test_aliases_behind_variables_that_were_not_all_read_are_not_guessed() -> None:
     device = configured_device()
-    device.aliases = 3
+    device.aliases = ALIASES["of a Neuron chip"]
+    device.refuses = {0x68}
     saved = await saved_of(device)
-    assert saved.document["aliases"] == 3
-    assert facts_note(saved).endswith("without its 3 aliases")
+    assert (saved.document["aliases"], saved.document["alias_table"]) == (2, [])
+    assert "without 2 of its aliases" in facts_note(saved)
+
+
+def test_a_document_from_before_aliases_were_saved_is_read() -> None:
+    assert (
+        configuration.decode(Snapshot(1, {**GOOD, "aliases": 3}), UID).in_words().endswith("without 3 of its aliases")
+    )
 
 
 @in_no_time
@@ -286,6 +318,7 @@ GOOD: Mapping[str, Any] = {
     "addresses": [],
     "variables": [],
     "aliases": 0,
+    "alias_table": [],
     "configuration": None,
     "properties": [],
     "refused": [],
@@ -304,6 +337,7 @@ GOOD: Mapping[str, Any] = {
         (Snapshot(1, {**GOOD, "model": 4000}), "damaged: model"),
         (Snapshot(1, {**GOOD, "properties": [{"at": -1, "content": "00"}]}), "damaged: properties"),
         (Snapshot(1, {**GOOD, "properties": [{"at": 0xFFFF, "content": "0000"}]}), "damaged: properties"),
+        (Snapshot(1, {**GOOD, "alias_table": ["0012000201"]}), "damaged: alias_table"),
         (Snapshot(1, {**GOOD, "surprise": 1}), "damaged: surprise"),
     ],
 )

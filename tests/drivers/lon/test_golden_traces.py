@@ -63,9 +63,7 @@ def test_uplink_messages_carry_the_packet_and_its_crc() -> None:
 
 # Each management message we declare, by the section of the trace that shows it.
 REQUESTS: list[tuple[str, m.Request[m.Response]]] = [
-    ("Query ID, unconfigured", m.QueryId(m.QueryId.ALL_UNCONFIGURED)),
     ("Query ID selected (selector 1): flag on", m.QueryId(m.QueryId.SELECTED)),
-    ("Query ID selected+unconfigured", m.QueryId(m.QueryId.SELECTED_UNCONFIGURED)),
     ("Respond to Query OFF", m.RespondToQuery(on=False)),
     ("Respond to Query ON", m.RespondToQuery(on=True)),
     ("Query Status by Neuron ID", m.QueryStatus()),
@@ -73,8 +71,6 @@ REQUESTS: list[tuple[str, m.Request[m.Response]]] = [
     ("Read Memory read-only-relative 0x0D", m.ReadMemory(m.MemoryMode.READ_ONLY, m.PROGRAM_ID_OFFSET, 8)),
     ("Read Memory read-only-relative 0x15", m.ReadMemory(m.MemoryMode.READ_ONLY, m.STATE_OFFSET, 1)),
     ("Read Memory config-relative", m.ReadMemory(m.MemoryMode.CONFIGURATION, 0, 25)),
-    ("Read Memory statistics-relative", m.ReadMemory(m.MemoryMode.STATISTICS, 0, 10)),
-    ("Expanded: Query Version", m.QueryVersion()),
     ("Query Domain 0", m.QueryDomain(0)),
     ("Query Domain 1", m.QueryDomain(1)),
     ("Wink, acknowledged TPDU", m.Wink()),
@@ -84,7 +80,6 @@ REQUESTS: list[tuple[str, m.Request[m.Response]]] = [
     ("Query NV config 0", m.QueryVariableConfiguration(0)),
     ("Update NV config 0", m.UpdateVariableConfiguration(0, bytes([0x01, 0x23, 0x00]))),
     ("NV fetch 0", m.FetchVariable(0)),
-    ("Query SNVT/SI data", m.QuerySelfIdentification(0, 16)),
     ("Write Memory absolute 0x4000", m.WriteMemory(m.MemoryMode.ABSOLUTE, 0x4000, bytes(range(16)))),
     ("Checksum Recalculate, both", m.RecalculateChecksum(m.RecalculateChecksum.BOTH)),
     ("Checksum Recalculate, config", m.RecalculateChecksum(m.RecalculateChecksum.CONFIGURATION)),

@@ -79,7 +79,6 @@ def test_any_answer_is_read_refused_or_an_answer_error(apdu: bytes) -> None:
         m.QueryId(1),
         m.QueryDomain(0),
         m.QueryAddress(0),
-        m.QueryProduct(),
         m.ReadMemory(m.MemoryMode.READ_ONLY, 0, 22),
         m.UpdateDomain(0, m.UNUSED_DOMAIN),
     ]

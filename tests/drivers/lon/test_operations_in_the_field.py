@@ -123,7 +123,7 @@ async def test_a_module_takes_a_place_only_after_somebody_has_pressed_its_reset_
         with pytest.raises(DriverError) as refusal:
             await events_of(driver.replace(target, uid=new))
         assert (refusal.value.kind, refusal.value.fields["device"]) == (Kind.NEEDS_HAND, new)
-        assert LonDriver.by_hand(MODULE)[0] in str(refusal.value)
+        assert LonDriver.by_hand(MODULE, SITE)[0] in str(refusal.value)
         assert (await field.truth())[old] == before
         await field.tell(f"reset {new}")
         assert facts_of(await events_of(driver.replace(target, uid=new))).uid == new

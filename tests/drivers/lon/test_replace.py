@@ -11,7 +11,7 @@ from drivers.base import Address, DriverError, NetworkState, Snapshot, StepEvent
 from drivers.lon.driver import LonDriver
 from drivers.lon.management import DomainEntry, NodeState
 
-from .model import PROGRAM_ID, ModelDevice, events_of, facts_of, step_names, working
+from .model import PROGRAM_ID, SITE, ModelDevice, events_of, facts_of, step_names, working
 from .simulation import in_no_time
 
 OLD, NEW = "00A1B2C3D401", "00A1B2C3D402"
@@ -210,5 +210,5 @@ async def test_a_device_does_not_replace_itself() -> None:
 
 
 def test_the_steps_by_hand_are_known_for_modules_only() -> None:
-    assert "reset button" in LonDriver.by_hand("9FFFFF0510000401")[0]
-    assert LonDriver.by_hand(PROGRAM_ID) == LonDriver.by_hand(None) == ()
+    assert "reset button" in LonDriver.by_hand("9FFFFF0510000401", SITE)[0]
+    assert LonDriver.by_hand(PROGRAM_ID, SITE) == LonDriver.by_hand(None, SITE) == ()

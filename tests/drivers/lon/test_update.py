@@ -233,7 +233,7 @@ def test_answers_are_read() -> None:
     assert m.Confirm(SESSION).answer(bytes.fromhex("20 1E 02 02 0003 0104")) == m.Missing(2, (3, 260))
     assert m.Validate(SESSION, m.Digest.NONE).answer(bytes.fromhex("20 1F 01 0007")) == m.Result(1, 7)
     status = m.QueryUpdate().answer(bytes.fromhex("20 21 06 00 0000003C 00 00"))
-    assert (status.active, status.secondary, status.action_time) == (True, True, 60)
+    assert (status.active, status.action_time) == (True, 60)
     with pytest.raises(Refused):
         m.Confirm(SESSION).answer(b"\x00\x1e")
     with pytest.raises(AnswerError, match="sub-code 1F"):

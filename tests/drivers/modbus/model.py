@@ -235,10 +235,11 @@ def module(unit: int = 3) -> Unit:
 
 
 class Field:
-    """Units on a line. Two at one number make noise."""
+    """Units on a line. Two at one number make noise. `meter` is the description of the type of that name."""
 
-    def __init__(self, *units: Unit) -> None:
+    def __init__(self, *units: Unit, meter: str = TYPE) -> None:
         self.units = list(units)
+        self.types = {"meter": meter, "at once": AT_ONCE, "module": MODULE}
         self.late: defaultdict[int, float] = defaultdict(lambda: 0.005)
         self.spoil: Callable[[Frame, Answers], Answers] = lambda frame, answers: answers
 
@@ -257,4 +258,4 @@ def open_field(field: Field, url: str = "modbus:///dev/ttyX") -> tuple[ModbusDri
     """A driver on a line with these units."""
     port = Port.parse(url)
     bus, script = open_line(field, port.line)
-    return ModbusDriver(port, bus, Types({"meter": TYPE, "at once": AT_ONCE, "module": MODULE})), script
+    return ModbusDriver(port, bus, Types(field.types)), script

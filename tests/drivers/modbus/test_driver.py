@@ -30,7 +30,7 @@ from drivers.base import (
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.frames import Code, Frame, Function, Refusal
 from tests.drivers.modbus.line import Answers, ScriptedLine, run
-from tests.drivers.modbus.model import SITE, Field, Unit, meter, module, open_field
+from tests.drivers.modbus.model import SITE, TYPE, Field, Refuse, Unit, meter, module, open_field
 
 T = TypeVar("T")
 
@@ -261,6 +261,38 @@ def test_a_unit_that_is_taken_is_not_given_and_nothing_is_written() -> None:
     assert error.kind is Kind.IN_USE
     assert not device.writes
     assert facts(events).address == unit(247)  # so that another one is given the next time
+
+
+BY_HAND = TYPE.replace("[unit]", 'by_hand = ["hold its button until the LED blinks", "then start again"]\n\n[unit]')
+
+
+def locked_meter() -> Unit:
+    """A meter that refuses a number until its button is pressed."""
+    device = meter(247)
+
+    def refuse(unit: Unit, address: int, value: int) -> None:
+        if address == 100:
+            unit.holding[100] = 247
+            raise Refuse(Code.DEVICE_FAILURE)
+
+    device.on_write = refuse
+    return device
+
+
+def test_what_a_new_unit_needs_by_hand_is_said_in_the_plan_and_when_it_refuses() -> None:
+    said = ("hold its button until the LED blinks", "then start again")
+    site = dataclasses.replace(SITE, types={"meter": BY_HAND})
+    assert ModbusDriver.by_hand(METER, site) == said
+    assert ModbusDriver.by_hand(None, site) == ModbusDriver.by_hand("id 4D44", site) == ()
+    field = Field(locked_meter(), meter=BY_HAND)
+    error, _ = fails(field, Capability.PROVISION, Target("247@ttyX", METER, unit(12)))
+    assert (error.kind, error.fields["step"]) == (Kind.NEEDS_HAND, "write unit")
+    assert str(error).endswith("hold its button until the LED blinks; then start again")
+
+
+def test_a_refusal_of_a_unit_that_needs_nothing_by_hand_is_a_refusal() -> None:
+    error, _ = fails(Field(locked_meter()), Capability.PROVISION, Target("247@ttyX", METER, unit(12)))
+    assert error.kind is Kind.REFUSED
 
 
 def test_a_second_new_device_at_the_same_number_is_noticed() -> None:

@@ -133,7 +133,7 @@ def test_an_image_brings_its_number_of_network_variables(tool: Tool, device: Dev
     load(tool)
     assert tool.ask("6b 02 7f fd 0f") == "2b"
     assert tool.ask("68 02") == "287ffd0f"
-    assert tool.ask("68 03") == "08"
+    assert tool.ask("73 03") == "13"
     assert tool.ask("73 02") == "33020000"
     assert len(device.node.variables) == 3
 

@@ -166,3 +166,17 @@ def test_a_snapshot_of_one_device_restores_another_completely(bench: Bench, devi
     second.reset()
     assert second.status()[1:] == ("02", "00")
     assert [second.ask(question) for question in questions] == snapshot
+
+
+def test_aliases_stand_behind_the_variables_and_lead_to_them(bench: Bench) -> None:
+    device = bench.device(Profile(bytes([0, 0, 0, 0, 0, 9]), bytes(8), variables=VARIABLES, aliases=2))
+    configure(bench, device)
+    tool = Tool(bench, device.neuron_id)
+    assert tool.ask("6d 01 00 24 01") == "2d02"
+    assert tool.ask("68 04") == "283fff0fff", "an alias of no variable"
+    assert tool.ask("6b 05 01 23 00 02") == "2b"
+    assert tool.ask("68 05") == "2801230002"
+    assert device.node.variable_for(0x0123) == 2
+    assert tool.ask("68 06") == "08", "there are two"
+    assert tool.ask("6b 05 01 23 00") == "0b", "it takes the variable, too"
+    assert tool.ask("73 04") == "13", "an alias has no value of its own"
