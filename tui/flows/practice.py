@@ -38,7 +38,7 @@ async def resume(app: Console) -> None:
         if error.kind is not Kind.IN_USE:  # another console of this site has it at work
             raise
     else:
-        app.say("the virtual field has started afresh: D searches it again")
+        app.say("the virtual field has started afresh", hint="{devices.discover} searches it again")
 
 
 async def license_seats(
