@@ -408,7 +408,7 @@ def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
     chapters.append(("Lists", MOVES))
     chapters.append(("Everywhere", (*_frame(place), *EVERYWHERE, CANCEL_START, INTERRUPT)))
     chapters.append(("While a filter is typed", FILTERING))
-    chapters.append(("Dialogs", (SUBMIT, *COMMANDS[Place.PICK], *BUTTONS, LEAVE)))
+    chapters.append(("Dialogs", (SUBMIT, *BUTTONS, LEAVE)))
     return chapters
 
 
