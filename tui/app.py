@@ -243,7 +243,7 @@ class FieldhandApp(Console):
             self.say(f"{where}, {clean(device.name)}")
         else:
             self.site.pins[device.found.uid] = message.notice
-            self.say(f"{where}, new: D in the Devices view adopts it")
+            self.say(f"{where}, new", hint="{devices.discover} in the Devices view adopts it")
 
     def watch_job(self, job: int) -> None:
         """Say how this job ends, when it does."""
@@ -313,7 +313,7 @@ class FieldhandApp(Console):
 
     def action_help(self) -> None:
         """Help for where the operator is."""
-        if isinstance(self.screen, FullScreen) and not isinstance(self.screen, HelpPage):
+        if isinstance(self.screen, FullScreen | Dialog) and not isinstance(self.screen, HelpPage):
             self.push_screen(HelpPage(self.screen.place()))
 
     def show_job(self, job: int) -> None:

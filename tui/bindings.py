@@ -34,6 +34,16 @@ class Place(StrEnum):
     REPLACE = "Replace"
     FIRST = "First run"
     TEXT = "Text"
+    PLAN = "Plan"
+    CONFIRM = "Confirmation"
+    IMPORT = "Import"
+    DISCOVER = "Discover"
+    TRIAL = "What is on a port"
+    ASK = "Question"
+    FORM = "Form"
+    PICK = "Choice"
+    FILE = "File"
+    WINK = "Winking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,11 @@ def key_name(key: str) -> str:
     return "".join(prefixes[modifier] for modifier in modifiers) + name
 
 
+def is_text(key: str) -> bool:
+    """Whether a field takes the key as text."""
+    return (key_to_character(key) or "").isprintable() and bool(key_to_character(key))
+
+
 MOVES: Final = (
     Command("move(1)", ("down", "j"), "one row down"),
     Command("move(-1)", ("up", "k"), "one row up"),
@@ -148,6 +163,40 @@ RETRY: Final = Command(
 CANCEL: Final = Command(
     "cancel", ("x",), "stop the job at the next step of each device", "cancel", "Cancel Job", changes=True
 )
+LEAVE: Final = Command("cancel", ("escape",), "leave everything as it is")
+AGREE: Final = Command("confirm", ("y",), "do it")
+TO_BUTTONS: Final = Command("screen.to_buttons", ("tab", "shift+tab"), "from the field to the buttons")
+PAUSE: Final = Command("pause", ("m",), "pause monitoring, or not")
+IGNORE: Final = Command("ignore", ("i",), "never offer it again when found, or do")
+SHOW_DEVICES: Final = Command("show('devices')", ("d",), "show the devices, or the plan")
+SHOW_SKIPPED: Final = Command("show('skipped')", ("s",), "show what is skipped and why, or the plan")
+TICK: Final = Command("mark", ("space",), "tick")
+TICK_ALL: Final = Command("all", ("asterisk",), "tick all new ones")
+TICK_NONE: Final = Command("none", ("u",), "tick none")
+ADOPT: Final = Command("adopt", ("enter",), "adopt what is ticked")
+SEARCH: Final = Command("search", ("D",), "search the port")
+TRY: Final = Command("try", ("enter",), "open it as this, and see what answers")
+NEXT_FIELD: Final = Command("step(1)", ("tab", "down"), "next field")
+COMPLETE: Final = Command("complete", ("tab",), "take the name into the path")
+PARENT: Final = Command("parent", ("shift+tab",), "the folder above")
+SUBMIT: Final = Command("submit", ("enter",), "take what is typed or marked")
+"""Bound by the field itself."""
+_SCROLL: Final = (
+    Command("scroll(1)", ("down", "j"), "down"),
+    Command("scroll(-1)", ("up", "k"), "up"),
+    Command("scroll(10)", ("pagedown", "ctrl+d"), "down"),
+    Command("scroll(-10)", ("pageup", "ctrl+u"), "up"),
+)
+BUTTONS: Final = (
+    Command("step(1)", ("right", "tab", "l"), "next button"),
+    Command("step(-1)", ("left", "shift+tab", "h"), "button before"),
+    Command("press", ("enter", "space"), "press it"),
+)
+FILTERING: Final = (
+    Command("leave", ("enter", "down", "tab"), "keep the filter", "keep the filter"),
+    Command("clear", ("escape",), "clear the filter", "clear it"),
+)
+"""While a filter is typed."""
 
 COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.DEVICES: (
@@ -279,7 +328,39 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("back", ("s",), "to the Devices view, without a port", "skip"),
     ),
     Place.TEXT: (),
+    Place.PLAN: (AGREE, PAUSE, IGNORE, SHOW_DEVICES, SHOW_SKIPPED, *_SCROLL),
+    Place.CONFIRM: (AGREE,),
+    Place.IMPORT: _SCROLL,
+    Place.DISCOVER: (TICK, TICK_ALL, TICK_NONE, ADOPT, SEARCH),
+    Place.TRIAL: (TRY,),
+    Place.ASK: (),
+    Place.FORM: (NEXT_FIELD, Command("step(-1)", ("up", "shift+tab"), "field before")),
+    Place.PICK: (
+        Command("move(1)", ("down", "ctrl+n", "tab"), "next"),
+        Command("move(-1)", ("up", "ctrl+p", "shift+tab"), "before"),
+    ),
+    Place.FILE: (
+        Command("move(1)", ("down", "ctrl+n"), "next"),
+        Command("move(-1)", ("up", "ctrl+p"), "before"),
+        COMPLETE,
+        PARENT,
+    ),
+    Place.WINK: (),
 }
+
+DIALOGS: Final[dict[Place, tuple[Command, ...]]] = {
+    Place.PLAN: BUTTONS,
+    Place.CONFIRM: BUTTONS,
+    Place.IMPORT: BUTTONS,
+    Place.DISCOVER: MOVES,
+    Place.TRIAL: MOVES,
+    Place.ASK: (),
+    Place.FORM: (),
+    Place.PICK: (),
+    Place.FILE: (),
+    Place.WINK: (),
+}
+"""Dialogs, with what their buttons or lists bring. Their own keys are the same for everybody."""
 
 VIEWS: Final = (
     Command("view('devices')", ("1",), "Devices"),
@@ -299,6 +380,7 @@ EVERYWHERE: Final = (
     Command("app.messages", ("exclamation_mark",), "what was said so far", title="Messages"),
     Command("app.help", ("question_mark",), "this page", "help", "Help"),
 )
+HELP: Final = EVERYWHERE[-1]
 CANCEL_START: Final = Command("cancel_start", ("escape",), "before anything else: cancel a job that has not begun")
 """Not bound: the app looks for it before the bindings, and only while there is such a job."""
 BACK: Final = Command("back", ("escape", "q", "left", "h"), "back", "back")
@@ -315,14 +397,22 @@ def bindings(*commands: Command) -> list[BindingType]:
     return [command.binding() for command in commands]
 
 
+def in_words(*keys: tuple[Command, str]) -> str:
+    """What a dialog says of its keys: "Enter: Save    Esc: Cancel"."""
+    return "    ".join(f"{key_name(command.keys[0])}: {word}" for command, word in keys)
+
+
 def at(place: Place) -> list[Command]:
     """Everything that is bound there."""
-    frame = (BACK,) if place in ON_TOP else (QUIT, *VIEWS)
-    return [*COMMANDS[place], *MOVES, *frame, *EVERYWHERE, INTERRUPT]
+    if place in DIALOGS:
+        return [*COMMANDS[place], *DIALOGS[place], LEAVE, HELP, INTERRUPT]
+    return [*COMMANDS[place], *MOVES, *_frame(place), *EVERYWHERE, INTERRUPT]
 
 
 def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
     """What the help page says there: titles, and the commands under them."""
+    if place in DIALOGS:
+        return [(place.value, at(place))]
     own = [command for command in COMMANDS[place] if command not in ON_DEVICES]
     chapters: list[tuple[str, Sequence[Command]]] = []
     if own:
@@ -330,6 +420,11 @@ def pages(place: Place) -> list[tuple[str, Sequence[Command]]]:
     if any(command in ON_DEVICES for command in COMMANDS[place]):
         chapters.append(("Actions", ON_DEVICES))
     chapters.append(("Lists", MOVES))
-    on_top = place in ON_TOP
-    chapters.append(("Everywhere", (*((BACK,) if on_top else (*VIEWS, QUIT)), *EVERYWHERE, CANCEL_START, INTERRUPT)))
+    chapters.append(("Everywhere", (*_frame(place), *EVERYWHERE, CANCEL_START, INTERRUPT)))
+    chapters.append(("While a filter is typed", FILTERING))
+    chapters.append(("Dialogs", (SUBMIT, *BUTTONS, LEAVE)))
     return chapters
+
+
+def _frame(place: Place) -> Sequence[Command]:
+    return (BACK,) if place in ON_TOP else (*VIEWS, QUIT)

@@ -21,7 +21,7 @@ from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
 from tui.model.devices import Change
 from tui.model.site import Said, Site
-from tui.theme import Appearance
+from tui.theme import Appearance, Token
 
 R = TypeVar("R")
 FLOW = "flow"
@@ -68,6 +68,11 @@ class Console(App[None], inherit_bindings=False):
         """Those that are there, with their keys."""
         return self.keymap.effective(commands, read_only=self.read_only)
 
+    def hint(self, text: str) -> list[tuple[str, Token]]:
+        """A hint as it is drawn, with the key of each command that it names in braces; see `Keymap.spell`."""
+        pieces = self.keymap.spell(text, read_only=self.read_only)
+        return [(piece, Token.KEY if is_key else Token.MUTED) for piece, is_key in pieces]
+
     def may_run(self, action: str, commands: Sequence[Command]) -> bool:
         """Whether the action of one of these commands, or another, is there."""
         return not self.read_only or all(not command.changes for command in commands if command.means(action))
@@ -98,8 +103,13 @@ class Console(App[None], inherit_bindings=False):
             return
         self.run_worker(self.guard(flow), group=FLOW)
 
-    def say(self, text: str, *, bad: bool = False) -> None:
-        """Tell the operator: on the message line until the next key, and in the history."""
+    def say(self, text: str, *, bad: bool = False, hint: str = "") -> None:
+        """Tell the operator: on the message line until the next key, and in the history.
+
+        `hint`: what can be done about it, commands named in braces; left out where one of them is not there.
+        """
+        told = "".join(piece for piece, _ in self.hint(hint))
+        text = f"{text}: {told}" if told else text
         self.site.message = Said(text, bad, self.clock.now())
         self.site.said.append(self.site.message)
         self.line_changed.publish(None)

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,11 +24,27 @@ from textual.keys import Keys, _character_to_key
 
 from core.actions import ACTIONS
 from core.errors import FieldhandError, Kind
-from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, MOVES, ON_DEVICES, QUIT, VIEWS, Command, Place, at
+from tui.bindings import (
+    BACK,
+    COMMANDS,
+    DIALOGS,
+    EVERYWHERE,
+    INTERRUPT,
+    MOVES,
+    ON_DEVICES,
+    QUIT,
+    VIEWS,
+    Command,
+    Place,
+    at,
+    is_text,
+    key_name,
+)
 
 VARIABLE: Final = "FIELDHAND_KEYS"
 FILE_NAME: Final = "keys.toml"
 _NAMED_KEYS: Final = frozenset(key.value for key in Keys)
+_NAMED: Final = re.compile(r"\{([a-z.-]+)\}")
 _MODIFIERS: Final = re.compile(r"((?:ctrl|shift|alt)\+)*")
 
 
@@ -45,6 +62,20 @@ class Keymap:
             for command in commands
             if not (read_only and command.changes)
         )
+
+    def spell(self, hint: str, *, read_only: bool = False) -> Sequence[tuple[str, bool]]:
+        """A hint with the first key of each command that it names in braces, and which of the pieces are keys.
+
+        Empty where one of them is not there: nobody is told of a key that does nothing.
+        """
+        pieces: list[tuple[str, bool]] = []
+        for place, text in enumerate(_NAMED.split(hint)):
+            is_name = place % 2 == 1
+            commands = self.effective([names()[text]], read_only=read_only) if is_name else ()
+            if is_name and not commands:
+                return ()
+            pieces.append((key_name(commands[0].keys[0]) if commands else text, is_name))
+        return pieces
 
     def for_textual(self) -> dict[str, str]:
         """As `App.set_keymap` takes it."""
@@ -88,20 +119,25 @@ class Keymap:
             users: defaultdict[str, list[str]] = defaultdict(list)
             for command in self.effective(at(place)):
                 for key in command.keys:
-                    users[key].append(called[command.id])
+                    users[key].append(called.get(command.id, command.name))
             for key, both in users.items():
                 if len(both) > 1:
-                    raise ValueError(f"key {key!r} would mean both {both[0]!r} and {both[1]!r} in {place.value}")
+                    one, other, *_ = both
+                    raise ValueError(f"key {key_name(key)!r} would mean both {one!r} and {other!r} in {place.value}")
+        for command in self.effective((*COMMANDS[Place.REPLACE], BACK, INTERRUPT)):
+            if all(is_text(key) for key in command.keys):
+                raise ValueError(f"{called[command.id]!r} needs a key that works while text is typed, such as 'ctrl+y'")
 
 
-def names() -> dict[str, Command]:
-    """What keys can be given to, by name."""
+@cache
+def names() -> Mapping[str, Command]:
+    """What keys can be given to, by name. The keys of dialogs are the same for everybody."""
     found = {action.name: command for action, command in zip(ACTIONS, ON_DEVICES, strict=True)}
     found |= {command.name: command for command in (*EVERYWHERE, *VIEWS, QUIT, BACK)}
     found["interrupt"] = INTERRUPT
     found |= {f"lists.{command.name}": command for command in MOVES}
     for place, commands in COMMANDS.items():
-        mine = [command for command in commands if command not in ON_DEVICES]
+        mine = [command for command in commands if place not in DIALOGS and command not in ON_DEVICES]
         found |= {f"{place.name.lower()}.{command.name}": command for command in mine}
     return found
 

@@ -60,7 +60,7 @@ class Operator:
     async def settled(self) -> None:
         """Idle: nothing under way but what waits for the operator, and the screen painted."""
         await self._processed()
-        await self.until(lambda: not self._busy(FLOW) or isinstance(self.app.screen, Dialog))
+        await self.until(lambda: not self._busy(FLOW) or self._asked())
         await self.until(lambda: not self._busy(READ))
         await self._processed()
 
@@ -93,6 +93,10 @@ class Operator:
     @property
     def message(self) -> str:
         return self.app.site.message.text if self.app.site.message else ""
+
+    def _asked(self) -> bool:
+        """Whether there is a dialog, under its help page too."""
+        return any(isinstance(screen, Dialog) for screen in self.app.screen_stack)
 
     def _busy(self, group: str) -> bool:
         return any(worker.group.startswith(group) and not worker.is_finished for worker in self.app.workers)

@@ -25,10 +25,11 @@ from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.screens.plan import PlanDialog
 from tui.screens.replace import ReplaceScreen
+from tui.screens.screen import FullScreen
 
 SQL = "UPDATE device SET rev = :rev, "
 NEW_UNIT = "00D07AAA0001"
-SCREENS = {LoadParameters: LoadScreen, ReplaceParameters: ReplaceScreen}
+SCREENS: dict[type, type[FullScreen[None]]] = {LoadParameters: LoadScreen, ReplaceParameters: ReplaceScreen}
 """Parameters that are asked for on a screen of their own."""
 
 
@@ -336,7 +337,10 @@ async def test_the_palette_has_the_commands_of_the_place_too(
 # without a screen
 
 
-ASKED_FOR = {LoadParameters: ("--image", hash_of(CUT_OFF)), ReplaceParameters: ("--uid", NEW_UNIT)}
+ASKED_FOR: dict[type, tuple[str, ...]] = {
+    LoadParameters: ("--image", hash_of(CUT_OFF)),
+    ReplaceParameters: ("--uid", NEW_UNIT),
+}
 """The parameters that must be given."""
 
 

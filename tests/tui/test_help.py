@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 from core.actions import ACTIONS
+from tests.tui import tour
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
+from tui.bindings import HELP, at
+from tui.screens.dialog import Dialog
+from tui.screens.pages import HelpBlock, HelpPage
+from tui.screens.screen import FullScreen
+from tui.screens.view import View
 
 
 @pytest.mark.parametrize(
@@ -54,3 +61,34 @@ async def test_ctrl_c_leaves(engine: FakeEngine, open_console: OpenConsole) -> N
     async with open_console() as operator:
         await operator.press("A", "ctrl+c")
         assert operator.app._exit
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["", "read-only"])
+async def test_wherever_no_text_is_typed_help_tells_of_every_key_that_is_there(
+    engine: FakeEngine, open_console: OpenConsole, read_only: bool
+) -> None:
+    await tour.furnish(engine)
+    helped = set()
+    async with open_console((120, 50), read_only=read_only) as operator:
+        async for name in tour.tour(operator):
+            screen = operator.app.screen
+            assert isinstance(screen, FullScreen | Dialog)
+            if isinstance(operator.app.focused, Input) or isinstance(screen, HelpPage):
+                continue
+            await operator.press(*HELP.keys)
+            if not isinstance(operator.app.screen, HelpPage):
+                assert name == "WinkDialog"  # any key ends it
+                continue
+            helped.add(name)
+            lines = operator.app.screen.query_one(HelpBlock).lines(1000)
+            said = {"".join(text for text, _ in line).strip() for line in lines}
+            for command in at(screen.place()):
+                line = next(
+                    (line for line in said if line.startswith(f"{command.shown} ") and command.help in line), ""
+                )
+                assert bool(line) is not (read_only and command.changes), command.action
+            await tour.press(operator, "back")
+            assert operator.app.screen is screen
+    views = {view.__name__ for view in tour.classes(View)}
+    assert helped >= views | {"DeviceScreen", "JobScreen", "HistoryScreen", "ImagePage", "MessagesPage"}
+    assert read_only or helped >= {"PlanDialog", "ConfirmDialog", "DiscoverDialog", "PortTrial", "LoadScreen"}

@@ -9,9 +9,10 @@ import pytest
 from core.actions import ACTIONS
 from core.errors import Exit
 from core.rpc import Request
+from tests.tui import tour
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant
-from tui.bindings import COMMANDS, EVERYWHERE, Place
+from tui.bindings import COMMANDS, EVERYWHERE, Place, at
 from tui.command_line import main
 from tui.screens.dialog import Dialog
 from tui.screens.main import MainScreen
@@ -51,6 +52,22 @@ async def test_neither_palette_nor_key_line_nor_help_offers_it(engine: FakeEngin
         await operator.press("escape", "question_mark")
         assert not any(action.help in operator.screen() for action in ACTIONS)
         assert "add a device by hand" not in operator.screen()
+
+
+@pytest.mark.parametrize("view", tour.VIEWS)
+async def test_an_empty_list_names_no_key_that_is_not_there(
+    engine: FakeEngine, open_console: OpenConsole, view: str
+) -> None:
+    place = Place[view.upper()]
+    async with open_console(read_only=True) as operator:
+        await tour.press(operator, f"view-{view}")
+        if view in ("devices", "groups"):
+            await operator.press("a")
+        *lines, _ = operator.screen().splitlines()
+        assert operator.message in ("", "no device here", "no group here")
+        gone = {key for command in at(place) if command.changes for key in command.keys}
+        named = {line.split()[0] for line in lines[2:] if line.strip()}
+        assert not named & gone
 
 
 async def test_looking_works_as_ever(engine: FakeEngine, open_console: OpenConsole) -> None:

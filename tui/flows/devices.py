@@ -42,7 +42,7 @@ async def add_device(app: Console) -> None:
     """Make a device by hand."""
     ports = [port.name for port in app.site.ports]
     if not ports:
-        app.say("no port yet: a device needs one; n in the Ports view adds one", bad=True)
+        app.say("no port yet, and a device needs one", bad=True, hint="{ports.add} in the Ports view adds one")
         return
 
     async def add(values: Mapping[str, str]) -> None:
@@ -189,9 +189,9 @@ async def search(app: Console, port: str, found: tuple[FoundDevice, ...] | None 
     seats = app.site.summary.seats if app.site.summary else None
     adopted = f"{plural(len(new), 'device')} adopted"
     if seats is not None and not seats.capacity:
-        app.say(f"{adopted}, unlicensed until a license is added: 5 Licenses, n")
+        app.say(f"{adopted}, unlicensed until a license is added", hint="{view-licenses} Licenses, {licenses.add}")
     else:
-        app.say(f"{adopted} from {clean(port)}: Space selects, p provisions")
+        app.say(f"{adopted} from {clean(port)}", hint="{devices.mark} selects, {provision} provisions")
 
 
 async def stop_ignoring(app: Console) -> None:
@@ -214,7 +214,7 @@ async def acknowledge(app: Console, device: Device) -> None:
 
 async def _choose_port(app: Console, title: str) -> str | None:
     if not app.site.ports:
-        app.say("no port to search: n in the Ports view adds one", bad=True)
+        app.say("no port to search", bad=True, hint="{ports.add} in the Ports view adds one")
         return None
     if len(app.site.ports) == 1:
         return app.site.ports[0].name

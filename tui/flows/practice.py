@@ -49,13 +49,17 @@ async def resume(app: Console) -> None:
         if error.kind is not Kind.IN_USE:  # another console of this site has it at work
             raise
         return
-    app.say("the virtual field has started afresh: asking its devices…")
+    app.say("the virtual field has started afresh: asking its devices")
     try:
         async with asyncio.timeout(OPENING_SECONDS):
             while not (opened := [port.name for port in app.site.ports if _open(app, port)]):
                 await asyncio.sleep(PAUSE_SECONDS)
     except TimeoutError:
-        app.say("the virtual field has started afresh, but its port does not open: 6 Ports says why", bad=True)
+        app.say(
+            "the virtual field has started afresh, but its port does not open",
+            bad=True,
+            hint="{view-ports} Ports says why",
+        )
         return
     for port in opened:
         found = await app.call(Discover(port=port))

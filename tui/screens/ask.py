@@ -9,7 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from core.errors import FieldhandError
-from tui.bindings import Command, bindings
+from tui.bindings import COMMANDS, LEAVE, SUBMIT, Place, bindings, in_words
 from tui.screens.dialog import Complaint, Dialog
 from tui.text import clean, wrap
 from tui.theme import Token
@@ -34,6 +34,8 @@ class Words(Block):
 class AskDialog(Dialog[str]):
     """Asks for a name and does something with it; what goes wrong is said here and nothing typed is lost."""
 
+    PLACE = Place.ASK
+
     def __init__(self, title: str, label: str, value: str, verb: str, do: Callable[[str], Awaitable[None]]) -> None:
         super().__init__(title)
         self._label = label
@@ -47,7 +49,7 @@ class AskDialog(Dialog[str]):
             Words(self._label, Token.MUTED),
             self._field,
             Complaint(),
-            Words(f"Enter: {self._verb}    Esc: Cancel", Token.MUTED),
+            Words(in_words((SUBMIT, self._verb), (LEAVE, "Cancel")), Token.MUTED),
         )
 
     def first(self) -> Widget:
@@ -70,7 +72,8 @@ class AskDialog(Dialog[str]):
 class ConfirmDialog(Dialog[bool]):
     """True when the operator agrees; the harmless button has the focus."""
 
-    BINDINGS = bindings(Command("confirm", ("y",), "do it"))
+    PLACE = Place.CONFIRM
+    BINDINGS = bindings(*COMMANDS[Place.CONFIRM])
 
     def __init__(self, title: str, text: str, verb: str, harmless: str) -> None:
         super().__init__(title)

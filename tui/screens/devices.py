@@ -11,7 +11,7 @@ from core.actions import BY_NAME
 from core.lifecycle import Status
 from core.models import Device
 from core.rpc import Selection
-from tui.bindings import COMMANDS, Place, bindings
+from tui.bindings import COMMANDS, FILTERING, Place, bindings
 from tui.flows import actions, groups
 from tui.flows import devices as records
 from tui.flows.copying import copy_rows, copy_uids
@@ -21,13 +21,14 @@ from tui.model.filter import parse
 from tui.screens.device import DeviceScreen
 from tui.screens.history import HistoryScreen
 from tui.screens.order_picker import OrderPicker
-from tui.screens.screen import Keys, keys_of
+from tui.screens.screen import Keys, keys_of, labelled
 from tui.screens.view import View
 from tui.text import clean, plural
 from tui.theme import Token
 from tui.widgets.block import Line
 from tui.widgets.device_table import COLUMNS, DeviceHead, DeviceTable
 from tui.widgets.filter_line import DeviceCounts, FilterLine
+from tui.widgets.list_table import inviting
 from tui.widgets.table import LineTable
 
 AGES_GROW_SECONDS = 10.0
@@ -90,7 +91,7 @@ class DevicesView(View):
         """With the actions that are offered now."""
         devices = self.app.site.devices
         if self.query_one(FilterLine).editing:
-            return [("Enter", "keep the filter"), ("Esc", "clear it"), ("", "words  status:failed  !group:roof")]
+            return [*labelled(FILTERING), ("", "words  status:failed  !group:roof")]
         first, *rest = keys_of(self.app, self.PLACE)
         if devices.selected:
             first = (first[0], "actions on selected")
@@ -150,26 +151,31 @@ class DevicesView(View):
 
     def _tell_why_empty(self) -> None:
         site = self.app.site
-        key, text = Token.KEY, Token.MUTED
-        empty: list[Line] = [()]
+        empty: list[Line] = []
         if not site.loaded:
-            empty = []
+            pass
         elif site.devices.filter.terms:
             total = plural(len(site.devices), "device")
-            empty.append((("    No device matches the filter.", Token.STRONG), (f" There are {total}.", text)))
-            empty += [(), (("    Esc", key), (" clears the filter   ", text), ("/", key), (" changes it", text))]
+            hint = "{devices.step-back} clears the filter   {devices.filter} changes it"
+            empty = inviting(self.app, f"No device matches the filter. There are {total}.", hint)
         elif not site.ports:
-            empty.append((("    No devices, and no port to find them on.", Token.STRONG),))
-            empty += [(), (("    6", key), ("  shows the ports, and ", text), ("n", key), (" there adds one:", text))]
-            empty.append((("       a serial port of this machine, or a virtual field to practise on", text),))
+            hint = "{view-ports}  shows the ports, and {ports.add} there adds one:"
+            empty = inviting(self.app, "No devices, and no port to find them on.", hint)
+            if not self.app.read_only:
+                empty.append(
+                    (("       a serial port of this machine, or a virtual field to practise on", Token.MUTED),)
+                )
         else:
-            empty.append((("    No devices yet.", Token.STRONG),))
-            empty += [(), (("    D", key), ("  searches a port for devices and adopts what it finds", text))]
-            empty.append((("    A", key), ("  adds a device by hand", text)))
-            empty.append((("    Or press the service pin of a device: it is offered here.", text),))
+            empty = inviting(
+                self.app,
+                "No devices yet.",
+                "{devices.discover}  searches a port for devices and adopts what it finds",
+                "{devices.add}  adds a device by hand",
+                "Or press the service pin of a device: {devices.discover} adopts it then.",
+            )
         if site.summary is not None and not site.summary.seats.capacity and not site.devices.filter.terms:
             empty += [(), (("    No license yet: devices stay unlicensed until one is added.", Token.WARNING),)]
-            empty.append((("    5", key), ("  shows the licenses, and ", text), ("n", key), (" there adds one", text)))
+            empty.append(self.app.hint("    {view-licenses}  shows the licenses, and {licenses.add} there adds one"))
         self.table.empty = empty
 
     # keys: selection
@@ -359,5 +365,6 @@ class DevicesView(View):
     def _subject_or_say(self) -> Subject | None:
         subject = self.subject()
         if subject is None:
-            self.app.say("no device here: D searches a port, A adds one by hand")
+            hint = "{devices.discover} searches a port, {devices.add} adds one by hand"
+            self.app.say("no device here", hint=hint)
         return subject

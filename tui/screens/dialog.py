@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from rich.text import Text
 from textual import events, getters
@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from tui.bindings import INTERRUPT, Command, bindings
+from tui.bindings import HELP, INTERRUPT, LEAVE, Place, bindings
 from tui.console import Console
 from tui.text import clean, wrap
 from tui.theme import Token
@@ -58,8 +58,9 @@ class Complaint(Block):
 class Dialog(ModalScreen[R], Generic[R], inherit_bindings=False):
     """A modal that returns a typed result; None when it was cancelled."""
 
-    BINDINGS = bindings(Command("cancel", ("escape",), "cancel"), INTERRUPT)
+    BINDINGS = bindings(LEAVE, HELP, INTERRUPT)
     AUTO_FOCUS = ""
+    PLACE: ClassVar[Place]
 
     app = getters.app(Console)
 
@@ -89,6 +90,10 @@ class Dialog(ModalScreen[R], Generic[R], inherit_bindings=False):
         first = self.first()
         if first is not None:
             self.set_focus(first)
+
+    def place(self) -> Place:
+        """Where the operator is, for the help page."""
+        return self.PLACE
 
     def deaf(self, event: events.Key) -> bool:
         """Whether the key is not meant for this dialog: too early, or a key still held down."""

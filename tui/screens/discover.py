@@ -8,7 +8,8 @@ from textual.widget import Widget
 
 from core.errors import FieldhandError
 from core.rpc import Discover, FoundDevice, Searching
-from tui.bindings import Command, bindings
+from tui.bindings import ADOPT, COMMANDS, LEAVE, SEARCH, TICK, TICK_ALL, TICK_NONE, Command, bindings, key_name
+from tui.bindings import Place as KeyPlace
 from tui.model.columns import Column, Place
 from tui.screens.dialog import Dialog
 from tui.text import clean, cut_middle, plural
@@ -81,13 +82,8 @@ class SearchBlock(Block):
 class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
     """Returns the devices to adopt. `found`: they are known already, by their service pins."""
 
-    BINDINGS = bindings(
-        Command("mark", ("space",), "tick"),
-        Command("all", ("asterisk",), "tick all new ones"),
-        Command("none", ("u",), "tick none"),
-        Command("adopt", ("enter",), "adopt what is ticked"),
-        Command("search", ("D",), "search the port"),
-    )
+    PLACE = KeyPlace.DISCOVER
+    BINDINGS = bindings(*COMMANDS[KeyPlace.DISCOVER])
 
     def __init__(self, port: str, found: tuple[FoundDevice, ...] | None) -> None:
         super().__init__(f"Discover on {port}" if found is None else f"Service pins on {port}")
@@ -153,7 +149,7 @@ class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
         try:
             found = await self.app.call(Discover(port=self._port))
         except FieldhandError as error:
-            self._block.say(((str(error), Token.BAD),), _keys(("D", "search again"), ("Esc", "close")))
+            self._block.say(((str(error), Token.BAD),), _keys((SEARCH, "search again"), (LEAVE, "close")))
         else:
             self._show(found)
 
@@ -169,7 +165,7 @@ class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
                 (f"{found} found", Token.STRONG),
                 (f", {clean(doing)}", Token.MUTED),
             ),
-            _keys(("Esc", "close; nothing is adopted")),
+            _keys((LEAVE, "close; nothing is adopted")),
         )
 
     def _show(self, found: tuple[FoundDevice, ...]) -> None:
@@ -189,17 +185,17 @@ class DiscoverDialog(Dialog[tuple[FoundDevice, ...]]):
         if not items:
             self._block.say(
                 (("Nothing answered.", Token.STRONG), (" Is the channel powered, and this its port?", Token.MUTED)),
-                _keys(("D", "search again"), ("Esc", "close")),
+                _keys((SEARCH, "search again"), (LEAVE, "close")),
             )
             return
-        tick = [("Space", "tick"), ("*", "all"), ("u", "none")] if new else []
-        adopt = [("Enter", f"adopt {ticked}")] if ticked else []
+        tick = [(TICK, "tick"), (TICK_ALL, "all"), (TICK_NONE, "none")] if new else []
+        adopt = [(ADOPT, f"adopt {ticked}")] if ticked else []
         self._block.say(
             (
                 (plural(len(items), "device"), Token.STRONG),
                 (f": {new} new, {len(items) - new} known, {ticked} ticked", Token.TEXT),
             ),
-            _keys(*adopt, *tick, ("D", "again"), ("Esc", "close")),
+            _keys(*adopt, *tick, (SEARCH, "again"), (LEAVE, "close")),
         )
 
 
@@ -208,8 +204,8 @@ def _offered(found: Sequence[FoundDevice]) -> set[str]:
     return {item.found.uid for item in found if not item.known and not item.ignored}
 
 
-def _keys(*keys: tuple[str, str]) -> Line:
+def _keys(*keys: tuple[Command, str]) -> Line:
     line: list[Piece] = []
-    for key, word in keys:
-        line += [(key, Token.KEY), (f" {word}  ", Token.MUTED)]
+    for command, word in keys:
+        line += [(key_name(command.keys[0]), Token.KEY), (f" {word}  ", Token.MUTED)]
     return line

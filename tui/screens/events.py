@@ -13,14 +13,14 @@ from textual.app import ComposeResult
 from core.errors import FieldhandError
 from core.models import Event, EventKind
 from core.rpc import Measured, ReadEvents
-from tui.bindings import COMMANDS, Place, bindings
+from tui.bindings import COMMANDS, FILTERING, Place, bindings
 from tui.console import READ
 from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.model.words import Words
 from tui.screens.device import DeviceScreen
-from tui.screens.screen import Keys, keys_of
+from tui.screens.screen import Keys, keys_of, labelled
 from tui.screens.view import View
 from tui.text import clean, cut_middle, local, plural
 from tui.theme import Token
@@ -125,7 +125,7 @@ class EventsView(View):
     def keys(self) -> Keys:
         """What the filter takes while it is typed."""
         if self._filter.editing:
-            return [("Enter", "keep the filter"), ("Esc", "clear it")]
+            return labelled(FILTERING)
         return [
             (key, "go on" if label == "freeze" and self._frozen else label)
             for key, label in keys_of(self.app, self.PLACE)

@@ -12,7 +12,8 @@ from textual.widgets import Input
 
 from core.errors import FieldhandError
 from tui import files
-from tui.bindings import Command, bindings
+from tui.bindings import COMMANDS, COMPLETE, LEAVE, PARENT, SUBMIT, bindings, in_words
+from tui.bindings import Place as KeyPlace
 from tui.console import READ
 from tui.files import Entry
 from tui.model.columns import Column, Place
@@ -68,12 +69,8 @@ class Doing(Block):
 class FileDialog(Dialog[Path]):
     """Returns the file, after `take` has done with it what is to be done; what goes wrong is said here."""
 
-    BINDINGS = bindings(
-        Command("move(1)", ("down", "ctrl+n"), "next"),
-        Command("move(-1)", ("up", "ctrl+p"), "before"),
-        Command("complete", ("tab",), "take the name into the path"),
-        Command("parent", ("shift+tab",), "the folder above"),
-    )
+    PLACE = KeyPlace.FILE
+    BINDINGS = bindings(*COMMANDS[KeyPlace.FILE])
 
     def __init__(self, title: str, verb: str, folder: Path, suffixes: Collection[str], take: Take) -> None:
         super().__init__(title)
@@ -86,7 +83,7 @@ class FileDialog(Dialog[Path]):
 
     def body(self) -> Sequence[Widget]:
         """Path, folder, what is wrong, keys."""
-        keys = f"Enter: {self._verb}   Tab: complete   Shift-Tab: up   Esc: Cancel"
+        keys = in_words((SUBMIT, self._verb), (COMPLETE, "complete"), (PARENT, "up"), (LEAVE, "Cancel"))
         return self._field, self._table, Complaint(), Doing(), Words(keys, Token.MUTED)
 
     def first(self) -> Widget:

@@ -68,24 +68,24 @@ class Guide(Block):
         licensed = summary is None or summary.seats.capacity > 0
         practice = "" if licensed else f", and a license for {PRACTICE_DAYS} days"
         keys = (
-            ("Enter", "tries what answers on the port, adds it, and searches it for devices"),
+            ("{first.try}", "tries what answers on the port, adds it, and searches it for devices"),
             (
-                "v",
+                "{first.virtual}",
                 f"adds a virtual field to practise on: {DEVICES} simulated devices{practice}. It ends with this "
                 "console and starts afresh with the next",
             ),
-            ("n", "another port, by its path or its URL"),
-            ("s", "skips to the Devices view"),
+            ("{first.other}", "another port, by its path or its URL"),
+            ("{first.back}", "skips to the Devices view"),
         )
         lines: list[Line] = [()]
-        for key, text in keys:
+        for hint, text in keys:
+            ((key, token),) = (piece for piece in self.app.hint(hint) if piece[0])
             for place, line in enumerate(wrap(text, width - INDENT - 1)):
-                lines.append(((f"   {key if not place else '':<{INDENT - 3}}", Token.KEY), (line, Token.TEXT)))
+                lines.append(((f"   {key if not place else '':<{INDENT - 3}}", token), (line, Token.TEXT)))
         if not licensed:
             words = "No license yet: devices stay unlicensed, and cannot be provisioned, until one is added:"
             lines += [(), *(((f" {line}", Token.WARNING),) for line in wrap(words, width - 2))]
-            steps: tuple[Piece, ...] = ((" s", Token.KEY), (", ", Token.TEXT), ("5", Token.KEY))
-            lines.append((*steps, (" Licenses, ", Token.TEXT), ("n", Token.KEY)))
+            lines.append(self.app.hint(" {first.back}, {view-licenses} Licenses, {licenses.add}"))
         return lines
 
 
@@ -142,9 +142,11 @@ class FirstScreen(PushedScreen):
         """See what answers on the port under the cursor."""
         port = self._table.current
         if port is None:
-            self.app.say("no serial port on this machine: n takes a path, v a virtual field")
+            hint = "{first.other} takes a path, {first.virtual} a virtual field"
+            self.app.say("no serial port on this machine", hint=hint)
         elif taken(port):
-            self.app.say(f"{short_name(port)} is held by {taken(port)}: end that, then r looks again", bad=True)
+            held = f"{short_name(port)} is held by {taken(port)}"
+            self.app.say(held, bad=True, hint="end that, then {first.look} looks again")
         else:
             self.app.begin(add_found(self.app, port))
 

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from core.errors import FieldhandError, Kind
-from tui.bindings import Command, bindings
+from tui.bindings import COMMANDS, LEAVE, NEXT_FIELD, SUBMIT, Place, bindings, in_words
 from tui.screens.ask import Words
 from tui.screens.dialog import Complaint, Dialog
 from tui.text import clean, fit, wrap
@@ -51,10 +51,8 @@ Save = Callable[[Mapping[str, str]], Awaitable[None]]
 class FormDialog(Dialog[str]):
     """Returns the first field's value, after `save` has taken all of them; its errors are said next to their fields."""
 
-    BINDINGS = bindings(
-        Command("step(1)", ("down", "tab"), "next field"),
-        Command("step(-1)", ("up", "shift+tab"), "field before"),
-    )
+    PLACE = Place.FORM
+    BINDINGS = bindings(*COMMANDS[Place.FORM])
 
     def __init__(self, title: str, verb: str, entries: Mapping[str, Entry], save: Save) -> None:
         super().__init__(title)
@@ -64,7 +62,7 @@ class FormDialog(Dialog[str]):
 
     def body(self) -> Sequence[Widget]:
         """Field by field."""
-        keys = f"Enter: {self._verb}    Tab: next field    Esc: Cancel"
+        keys = in_words((SUBMIT, self._verb), (NEXT_FIELD, NEXT_FIELD.help), (LEAVE, "Cancel"))
         return *self._entries.values(), Complaint(), Words(keys, Token.MUTED)
 
     def first(self) -> Widget:

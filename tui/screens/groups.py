@@ -90,13 +90,10 @@ class GroupsView(View):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         table = GroupTable(COLUMNS)
-        key, text = Token.KEY, Token.MUTED
-        table.empty = (
-            (),
-            (("    No groups yet.", Token.STRONG),),
-            (),
-            (("    n", key), ("  makes one", text)),
-            (("    m", key), ("  in the Devices view puts the selected devices into one", text)),
+        table.invitation = (
+            "No groups yet.",
+            "{groups.new}  makes one",
+            "{devices.assign}  in the Devices view puts the selected devices into one",
         )
         yield TableHead(table)
         yield table
@@ -124,7 +121,7 @@ class GroupsView(View):
     def subject(self) -> Subject | None:
         """All devices of the group."""
         if self.group is None:
-            self.app.say("no group here: n makes one")
+            self.app.say("no group here", hint="{groups.new} makes one")
             return None
         name = self.group.name
         devices = tuple(device.id for device in self.app.site.members(name))

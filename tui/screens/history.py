@@ -12,7 +12,7 @@ from core.errors import FieldhandError
 from core.interchange import history_text
 from core.models import Device, Job, Task
 from core.store import views
-from tui.bindings import COMMANDS, Place, bindings
+from tui.bindings import COMMANDS, FILTERING, Place, bindings
 from tui.console import READ
 from tui.flows.actions import choose_command
 from tui.flows.saving import save_text
@@ -20,7 +20,7 @@ from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.model.words import Words
-from tui.screens.screen import Keys, PushedScreen
+from tui.screens.screen import Keys, PushedScreen, labelled
 from tui.text import clean, cut_middle, local, plural
 from tui.theme import TASK_TOKENS, Token
 from tui.widgets.block import Line, Piece
@@ -115,7 +115,7 @@ class HistoryScreen(PushedScreen):
     def keys(self) -> Keys:
         """What the filter takes while it is typed."""
         if self._filter.editing:
-            return [("Enter", "keep the filter"), ("Esc", "clear it")]
+            return labelled(FILTERING)
         return super().keys()
 
     def hint(self) -> str:

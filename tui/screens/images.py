@@ -76,13 +76,10 @@ class ImagesView(View):
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        key, text = Token.KEY, Token.MUTED
-        self._table.empty = (
-            (),
-            (("    No images yet.", Token.STRONG),),
-            (),
-            (("    i", key), ("  imports a file: .apb, .ndl, .nx, .nxi", text)),
-            (("    L", key), ("  on devices loads one", text)),
+        self._table.invitation = (
+            "No images yet.",
+            "{images.import}  imports a file: .apb, .ndl, .nx, .nxi",
+            "{load}  on devices loads one",
         )
         yield TableHead(self._table)
         yield self._table

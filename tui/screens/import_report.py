@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from core.rpc import ImportReport
-from tui.bindings import Command, bindings
+from tui.bindings import COMMANDS, Place, bindings
 from tui.screens.dialog import Dialog
 from tui.text import clean, fit, plural, wrap
 from tui.theme import Token
@@ -68,12 +68,8 @@ class ReportBlock(Block):
 class ImportDialog(Dialog[ImportChoice]):
     """Returns what shall be done; with problems there is nothing but to close it."""
 
-    BINDINGS = bindings(
-        Command("scroll(1)", ("down", "j"), "down"),
-        Command("scroll(-1)", ("up", "k"), "up"),
-        Command("scroll(10)", ("pagedown", "ctrl+d"), "down"),
-        Command("scroll(-10)", ("pageup", "ctrl+u"), "up"),
-    )
+    PLACE = Place.IMPORT
+    BINDINGS = bindings(*COMMANDS[Place.IMPORT])
 
     def __init__(self, name: str, report: ImportReport) -> None:
         super().__init__(f"Import {name}")

@@ -75,14 +75,9 @@ class JobsView(View):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         table = JobTable(COLUMNS)
-        table.empty = (
-            (),
-            (("    No jobs yet.", Token.STRONG),),
-            (),
-            (
-                ("    a", Token.KEY),
-                ("  on devices or groups starts one; it goes on when this console is closed", Token.MUTED),
-            ),
+        table.invitation = (
+            "No jobs yet.",
+            "{provision}  on devices or groups starts one; it goes on when this console is closed",
         )
         yield TableHead(table)
         yield table

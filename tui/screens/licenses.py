@@ -48,7 +48,8 @@ class SeatsLine(OneLine):
         line.append((f"   {max(seats.free, 0):,} free", Token.MUTED))
         if seats.waiting:
             verb = "waits" if seats.waiting == 1 else "wait"
-            line.append((f"   {seats.waiting:,} {verb} for one: n adds a license", Token.WARNING))
+            line.append((f"   {seats.waiting:,} {verb} for one", Token.WARNING))
+            line += [(piece, Token.WARNING) for piece, _ in self.app.hint(": {licenses.add} adds a license")]
         return line
 
 
@@ -92,13 +93,10 @@ class LicensesView(View):
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        key, text = Token.KEY, Token.MUTED
-        self._table.empty = (
-            (),
-            (("    No licenses yet: no device gets a seat.", Token.STRONG),),
-            (),
-            (("    n", key), ("  adds a license file", text)),
-            (("    t", key), ("  accepts licenses signed with a key", text)),
+        self._table.invitation = (
+            "No licenses yet: no device gets a seat.",
+            "{licenses.add}  adds a license file",
+            "{licenses.trust}  accepts licenses signed with a key",
         )
         yield SeatsLine()
         yield TableHead(self._table)

@@ -139,12 +139,7 @@ class LoadScreen(PushedScreen):
 
     def on_mount(self) -> None:
         """Start in the repository."""
-        self._images.empty = (
-            (),
-            (("    No images yet.", Token.STRONG),),
-            (),
-            (("    i", Token.KEY), ("  imports a file", Token.MUTED)),
-        )
+        self._images.invitation = ("No images yet.", "{load.import}  imports a file")
         self.set_focus(self._images)
         self._read()
 
@@ -175,7 +170,7 @@ class LoadScreen(PushedScreen):
         """Show the plan, then load."""
         image = self._images.current
         if image is None:
-            self.app.say("no image yet: i imports a file")
+            self.app.say("no image yet", hint="{load.import} imports a file")
         else:
             self.app.begin(self._load(image, force=force))
 

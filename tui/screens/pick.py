@@ -10,7 +10,8 @@ from textual import on
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.bindings import Command, bindings
+from tui.bindings import COMMANDS, bindings
+from tui.bindings import Place as KeyPlace
 from tui.model.columns import Column, Place
 from tui.model.fuzzy import by_beginnings, in_order
 from tui.screens.dialog import Complaint, Dialog
@@ -51,10 +52,8 @@ class PickTable(ListTable[Item[R]], Generic[R]):
 class PickDialog(Dialog[R], Generic[R]):
     """A field, a list, and what is wrong."""
 
-    BINDINGS = bindings(
-        Command("move(1)", ("down", "ctrl+n", "tab"), "next"),
-        Command("move(-1)", ("up", "ctrl+p", "shift+tab"), "before"),
-    )
+    PLACE = KeyPlace.PICK
+    BINDINGS = bindings(*COMMANDS[KeyPlace.PICK])
 
     def __init__(self, title: str, columns: Sequence[Column], *, placeholder: str = "type to narrow") -> None:
         super().__init__(title)

@@ -13,7 +13,20 @@ from textual.widgets import Input
 
 from core.actions import Action
 from core.planning import Plan
-from tui.bindings import Command, bindings
+from tui.bindings import (
+    AGREE,
+    COMMANDS,
+    IGNORE,
+    LEAVE,
+    PAUSE,
+    SHOW_DEVICES,
+    SHOW_SKIPPED,
+    TO_BUTTONS,
+    Command,
+    Place,
+    bindings,
+    key_name,
+)
 from tui.screens.dialog import Complaint, Dialog
 from tui.text import clean, cut_middle, duration, fit, plural, width_of, wrap
 from tui.theme import Token
@@ -33,21 +46,17 @@ class Agreed:
     pause: bool | None
 
 
+class Word(Field):
+    """Where a word is typed to agree; out of it, the keys of the dialog work."""
+
+    BINDINGS = bindings(TO_BUTTONS)
+
+
 class PlanDialog(Dialog[Agreed]):
     """Returns what was agreed to. A word that has to be typed first is `typed`, where the plan does not ask for one."""
 
-    BINDINGS = bindings(
-        Command("confirm", ("y",), "do it"),
-        Command("to_buttons", ("tab", "shift+tab"), "from the field to the buttons"),
-        Command("pause", ("m",), "pause monitoring, or not"),
-        Command("ignore", ("i",), "never offer it again when found, or do"),
-        Command("show('devices')", ("d",), "show the devices, or the plan"),
-        Command("show('skipped')", ("s",), "show what is skipped and why, or the plan"),
-        Command("scroll(1)", ("down", "j"), "down"),
-        Command("scroll(-1)", ("up", "k"), "up"),
-        Command("scroll(10)", ("pagedown", "ctrl+d"), "down"),
-        Command("scroll(-10)", ("pageup", "ctrl+u"), "up"),
-    )
+    PLACE = Place.PLAN
+    BINDINGS = bindings(*COMMANDS[Place.PLAN])
 
     def __init__(self, plan: Plan, action: Action, subject: str, hidden: int, typed: str = "") -> None:
         super().__init__(f"{plan.title}: {plan.subject or subject}")
@@ -59,7 +68,7 @@ class PlanDialog(Dialog[Agreed]):
         if any(parameter.name == "ignore" for parameter in fields(action.parameters)):
             self._block.ignores = bool(plan.parameters.get("ignore", False))
         self._choices = Choices(*self._buttons())
-        self._field = Field(placeholder=f"type {self._typed} to agree")
+        self._field = Word(placeholder=f"type {self._typed} to agree")
         self._field.display = bool(self._typed)
 
     def body(self) -> Sequence[Widget]:
@@ -82,7 +91,8 @@ class PlanDialog(Dialog[Agreed]):
     def action_confirm(self) -> None:
         """Do it, when the word was typed where one is wanted."""
         if self._field.value.strip().casefold() != self._typed:
-            self.query_one(Complaint).say(f"type {self._typed} to agree, or Esc to leave everything as it is")
+            other = f"{key_name(LEAVE.keys[0])} to {LEAVE.help}"
+            self.query_one(Complaint).say(f"type {self._typed} to agree, or {other}")
             self.set_focus(self._field)
             return
         monitoring, ignores = self._plan.monitoring, self._block.ignores
@@ -233,26 +243,31 @@ class PlanKeys(Block):
         self._typed = typed
         self._toggles: list[Piece] = []
         if plan.monitoring is not None and plan.monitoring.asks:
-            self._toggles += [("m", Token.KEY), ("  pause monitoring, or not    ", Token.MUTED)]
+            self._toggles += _key(PAUSE, "pause monitoring, or not")
         if ignores is not None:
-            self._toggles += [("i", Token.KEY), ("  ignore it from now on, or not", Token.MUTED)]
+            self._toggles += _key(IGNORE, "ignore it from now on, or not")
 
     def lines(self, width: int) -> Sequence[Line]:
         """One line or two, with air around them."""
         plan = self._plan
-        keys: list[Piece] = [] if self._typed else [("y", Token.KEY), ("  agree    ", Token.MUTED)]
-        for key, what, count in (("d", "devices", len(plan.devices)), ("s", "skipped", len(plan.skipped))):
+        keys: list[Piece] = [] if self._typed else _key(AGREE, "agree")
+        lists = ((SHOW_DEVICES, "devices", len(plan.devices)), (SHOW_SKIPPED, "skipped", len(plan.skipped)))
+        for command, what, count in lists:
             if count:
                 one = {"devices": "show the device", "skipped": "show the one skipped"}[what]
                 words = one if count == 1 else f"show the {count:,} {what}"
                 words = "back to the plan" if self.showing == what else words
-                keys += [(key, Token.KEY), (f"  {words}    ", Token.MUTED)]
+                keys += _key(command, words)
         lines: list[Line] = [(), keys]
         if self._toggles:
             lines.append(self._toggles)
         if self._typed:
-            lines.append((("Tab", Token.KEY), ("  from the word to these keys and the buttons", Token.MUTED)))
+            lines.append(_key(TO_BUTTONS, "from the word to these keys and the buttons"))
         return [*lines, ()]
+
+
+def _key(command: Command, words: str) -> list[Piece]:
+    return [(key_name(command.keys[0]), Token.KEY), (f"  {words}    ", Token.MUTED)]
 
 
 def _fact(label: str, text: str, width: int, token: Token = Token.TEXT) -> list[Line]:

@@ -9,7 +9,8 @@ from textual.widget import Widget
 
 from core.errors import FieldhandError
 from core.rpc import PortFound, TryPort
-from tui.bindings import Command, bindings
+from tui.bindings import COMMANDS, LEAVE, MOVES, TRY, bindings, in_words
+from tui.bindings import Place as KeyPlace
 from tui.model.columns import Column, Place
 from tui.screens.ask import Words
 from tui.screens.dialog import Complaint, Dialog
@@ -59,7 +60,8 @@ class TrialTable(ListTable[Trial]):
 class PortTrial(Dialog[Answered]):
     """Returns as what the port answered."""
 
-    BINDINGS = bindings(Command("try", ("enter",), "open it as this, and see what answers"))
+    PLACE = KeyPlace.TRIAL
+    BINDINGS = bindings(*COMMANDS[KeyPlace.TRIAL])
 
     def __init__(self, port: PortFound) -> None:
         super().__init__(f"What is on {short_name(port)}")
@@ -73,7 +75,7 @@ class PortTrial(Dialog[Answered]):
             Words(self._path, Token.MUTED),
             self._table,
             Complaint(),
-            Words("Enter: open it as this    Up, Down: choose    Esc: Cancel", Token.MUTED),
+            Words(in_words((TRY, "open it as this"), (MOVES[0], "choose"), (LEAVE, "Cancel")), Token.MUTED),
         )
 
     def first(self) -> Widget:

@@ -93,12 +93,9 @@ class PortsView(View):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         table = PortTable(COLUMNS)
-        key, text = Token.KEY, Token.MUTED
-        table.empty = (
-            (),
-            (("    No ports yet.", Token.STRONG),),
-            (),
-            (("    n", key), ("  adds one: a serial port of this machine, or a virtual field", text)),
+        table.invitation = (
+            "No ports yet.",
+            "{ports.add}  adds one: a serial port of this machine, or a virtual field",
         )
         yield TableHead(table)
         yield table

@@ -17,12 +17,12 @@ from core.models import Device, StoredSnapshot, Task, TaskState
 from core.planning import Plan
 from core.rpc import FoundDevice, IdentifyUnit, MakePlan, PinPressed, WinkUnit
 from core.store import views
-from tui.bindings import COMMANDS, Place, bindings
+from tui.bindings import BACK, COMMANDS, Place, bindings
 from tui.console import READ, Console
 from tui.flows.starting import Subject, reasons, start
 from tui.model.devices import Change
 from tui.screens.form import Label
-from tui.screens.screen import Keys, PushedScreen, keys_of
+from tui.screens.screen import Keys, PushedScreen, keys_of, labelled
 from tui.text import ago, clean, cut_middle, fit, wrap
 from tui.theme import TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece
@@ -169,12 +169,12 @@ class Comparison(Block):
             ]
             if task.state in (TaskState.FAILED, TaskState.CANCELLED):
                 lines.append(((f" Everything is as it was: {clean(self._old.name)} is {self._old.uid}.", Token.TEXT),))
-                lines.append(((" Enter", Token.KEY), (" tries again", Token.MUTED)))
+                lines.append(self.app.hint(" {replace.next} tries again"))
             return lines
         lines = [((f" {line}", Token.BAD),) for line in wrap(clean(self.trouble), width - 2)] if self.trouble else []
         for warning in self.plan.warnings if self.plan else ():
             lines += [((f" {line}", Token.WARNING),) for line in wrap(clean(warning), width - 2)]
-        return [*lines, ((" Enter", Token.KEY), (f" {self._next()}", Token.MUTED))]
+        return [*lines, self.app.hint(" {replace.next} " + self._next())]
 
     def _next(self) -> str:
         if self.asking:
@@ -214,7 +214,7 @@ class ReplaceScreen(PushedScreen):
 
     def keys(self) -> Keys:
         """Enter does what the last line says."""
-        return [*keys_of(self.app, self.PLACE), ("Esc", "back")]
+        return [*keys_of(self.app, self.PLACE), *labelled(self.app.commands([BACK]))]
 
     def store_changed(self, change: Change) -> None:
         """The configuration may have been saved meanwhile, the job gone on."""

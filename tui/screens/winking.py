@@ -11,6 +11,7 @@ from textual.widget import Widget
 from core.errors import FieldhandError
 from core.models import Device
 from core.rpc import WinkUnit
+from tui.bindings import Place
 from tui.screens.ask import Words
 from tui.screens.dialog import Complaint, Dialog
 from tui.theme import Token
@@ -21,6 +22,8 @@ WINK_SECONDS: Final = 2.0
 
 class WinkDialog(Dialog[None]):
     """Winks at the devices, one after the other, until the next key."""
+
+    PLACE = Place.WINK
 
     def __init__(self, words: str, devices: Sequence[Device]) -> None:
         super().__init__(f"Winking: {words}")

@@ -95,7 +95,7 @@ class MessageLine(OneLine):
             left.append((f"   {duration(seconds)} left", Token.MUTED))
         if len(running) > 1:
             left.append((f"   and {len(running) - 1} more", Token.MUTED))
-        return spread(left, [("J", Token.KEY), (" job ", Token.MUTED)], width)
+        return spread(left, self.app.hint("{job} job "), width)
 
 
 class KeyLine(OneLine):

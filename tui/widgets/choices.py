@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.geometry import Offset
 from textual.message import Message
 
-from tui.bindings import Command, bindings
+from tui.bindings import BUTTONS, bindings
 from tui.theme import Token
 from tui.widgets.block import Line, OneLine, Piece, width_of_line
 
@@ -15,11 +15,7 @@ from tui.widgets.block import Line, OneLine, Piece, width_of_line
 class Choices(OneLine, can_focus=True, inherit_bindings=False):
     """Buttons by id and label; the first has the focus and is the harmless one."""
 
-    BINDINGS = bindings(
-        Command("step(1)", ("right", "tab", "l"), "next button"),
-        Command("step(-1)", ("left", "shift+tab", "h"), "button before"),
-        Command("press", ("enter", "space"), "press it"),
-    )
+    BINDINGS = bindings(*BUTTONS)
 
     class Pressed(Message):
         """A button was pressed."""

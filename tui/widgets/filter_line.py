@@ -8,7 +8,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from tui.bindings import Command, bindings
+from tui.bindings import FILTERING, bindings
 from tui.console import Console
 from tui.text import plural
 from tui.theme import Token
@@ -55,10 +55,7 @@ class DeviceCounts(Counts):
 class FilterLine(Horizontal, inherit_bindings=False):
     """A field that filters while it is typed into. Enter or Down keep the filter, Esc clears it."""
 
-    BINDINGS = bindings(
-        Command("leave", ("enter", "down", "tab"), "keep the filter"),
-        Command("clear", ("escape",), "clear the filter"),
-    )
+    BINDINGS = bindings(*FILTERING)
 
     app = getters.app(Console)
 

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
+from tui.console import Console
 from tui.model.columns import GAP, Place
 from tui.text import cut_end, fit, width_of
 from tui.theme import Token
@@ -20,6 +21,8 @@ class ListTable(LineTable, Generic[T]):
 
     items: Sequence[T] = ()
     empty: Sequence[Line] = ()
+    invitation: Sequence[str] = ()
+    """What is missing, and hints how to come by it, where the list is empty and nothing else is to be said."""
 
     @abstractmethod
     def identity(self, item: T) -> Hashable:
@@ -48,7 +51,7 @@ class ListTable(LineTable, Generic[T]):
 
     def when_empty(self) -> Sequence[Line]:
         """What the view has put there."""
-        return self.empty
+        return self.empty or inviting(self.app, *self.invitation)
 
     def row_key(self, index: int) -> Hashable:
         """What it looks like."""
@@ -62,6 +65,12 @@ class ListTable(LineTable, Generic[T]):
             if place is not places[-1]:
                 line.append((" " * GAP, line[-1][1]))
         return line
+
+
+def inviting(app: Console, missing: str = "", *hints: str) -> list[Line]:
+    """What an empty list says: what is missing, and the keys that help; no hint that names a key that is not there."""
+    told = [app.hint(f"    {hint}") for hint in hints]
+    return [(), ((f"    {missing}", Token.STRONG),), (), *(line for line in told if line)]
 
 
 def fitted(pieces: Sequence[Piece], place: Place, ellipsis: str) -> list[Piece]:
