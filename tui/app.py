@@ -87,6 +87,7 @@ class FieldhandApp(Console):
         self.set_keymap(self.keymap.for_textual())
         self._read_only = read_only
         self.client = client
+        self.store_path = store
         self.field = field or VirtualField(store.parent / "field")
         self._welcomes = field is not None
         self.failure: BaseException | None = None
