@@ -24,8 +24,9 @@ def selections(store: Path) -> Selections:
 
 
 def keep(store: Path, kept: Selections) -> None:
-    """These are the ones of a site now; raises FILE."""
-    sites = {**_read(), str(store): dict(kept)}
+    """These are the ones of a site now; those of sites that are no more go. Raises FILE."""
+    there = {site: theirs for site, theirs in _read().items() if Path(site).exists()}
+    sites = {**there, str(store): dict(kept)}
     files.write_own(_path(), _SITES.dump_json(sites, indent=2).decode())
 
 

@@ -70,7 +70,7 @@ async def test_a_selection_is_kept_instead_of_another_or_forgotten(
         assert "the 2 selected instead" in operator.line("Keep mine")
         await operator.press("down", "enter")
         assert list(json.loads(file.read_text())[str(engine.store)].values()) == [[1, 2]]
-        await operator.press("K", "ctrl+x")
+        await operator.press("K", "ctrl+r")
         assert operator.message == "mine is forgotten; its devices stay"
         assert json.loads(file.read_text()) == {str(engine.store): {}}
         assert operator.devices.selected == {1, 2}
@@ -85,6 +85,16 @@ async def test_with_nothing_selected_and_nothing_kept_it_says_what_to_do(
         assert "none kept yet: select devices first, then keep them here" in operator.screen()
         await operator.press("escape", "space", "K", "enter")
         assert "none kept yet: type a name for the selection" in operator.screen()
+
+
+async def test_those_of_a_site_that_is_no_more_go(engine: FakeEngine, open_console: OpenConsole, file: Path) -> None:
+    await plant(engine)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"/gone/fieldhand.sqlite": {"old": [1]}}))
+    async with open_console() as operator:
+        await operator.press("space")
+        await keep(operator, "mine")
+        assert list(json.loads(file.read_text())) == [str(engine.store)]
 
 
 async def test_a_file_that_holds_something_else_is_left_as_it_is(

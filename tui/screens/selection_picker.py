@@ -42,7 +42,7 @@ class Forget:
 class SelectionPicker(PickDialog[Restore | Keep | Forget]):
     """Returns what shall be done with which selection."""
 
-    BINDINGS = bindings(Command("forget", ("ctrl+x",), "forget it"))
+    BINDINGS = bindings(Command("forget", ("ctrl+r",), "forget it"))
 
     def __init__(self, kept: Selections, selected: int) -> None:
         super().__init__("Kept selections", COLUMNS, placeholder="type to narrow, or a new name")
@@ -51,7 +51,7 @@ class SelectionPicker(PickDialog[Restore | Keep | Forget]):
 
     def body(self) -> Sequence[Widget]:
         """With the keys."""
-        return *super().body(), Words("Enter: select, or keep    Ctrl-X: forget    Esc: Cancel", Token.MUTED)
+        return *super().body(), Words("Enter: select, or keep    Ctrl-R: forget    Esc: Cancel", Token.MUTED)
 
     def items(self, typed: str) -> Sequence[Item[Restore | Keep | Forget]]:
         """Those there are, and what is selected now under the name that was typed."""
