@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from textual import events, on
+from textual import constants, events, on
 from textual.app import App
 from textual.scrollbar import ScrollBar
 from textual.signal import Signal
@@ -90,13 +90,14 @@ class FieldhandApp(Console):
         self.set_keymap(self.keymap.for_textual())
         self._read_only = read_only
         self.client = client
+        self.store_path = store
         self.field = field or VirtualField(store.parent / "field")
         self._welcomes = field is not None
         self.failure: BaseException | None = None
         """What the console itself failed with, if it did."""
         self.reader = None
         self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
-        pause = PAUSE_OVER_SSH if "SSH_CONNECTION" in os.environ else PAUSE_BETWEEN_READS
+        pause = max(PAUSE_OVER_SSH if "SSH_CONNECTION" in os.environ else PAUSE_BETWEEN_READS, 1 / constants.MAX_FPS)
         self.feed = Feed(client, store, self.post_message, self.clock, reconnect, pause)
         self.store_changed: Signal[Change] = Signal(self, "store changed")
         self.searching: Signal[Searching] = Signal(self, "searching")

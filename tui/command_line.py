@@ -19,6 +19,7 @@ from core.errors import Exit, FieldhandError, Kind
 from core.paths import VARIABLE, StateDirectory
 from tui.commands.parsing import Commands
 from tui.commands.session import Session
+from tui.pace import settle
 
 INTERRUPTED: Final = 130
 """What a shell expects of a program ended by Ctrl-C."""
@@ -95,11 +96,11 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
         epilog="exit codes: 0 all done, 1 some device failed, 2 usage, 3 refused, 4 no worker or port",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
-    _console_options(parser, read_only=False, plain=False, theme=None)
+    _console_options(parser, off=False, unset=None)
     parser.set_defaults(command=_console)
     commands = Commands(parser.add_subparsers(metavar="COMMAND"), common)
     demo = commands.add("demo", _demo, "the console on a virtual field, in a temporary state directory")
-    _console_options(demo, read_only=argparse.SUPPRESS, plain=argparse.SUPPRESS, theme=argparse.SUPPRESS)
+    _console_options(demo, off=argparse.SUPPRESS, unset=argparse.SUPPRESS)
     commands.add("field", _console, "simulate devices on pseudo-terminals ('fieldhand field --help' tells more)")
     wanted = [subject for subject, names in SUBJECTS.items() if command in names]
     for subject in wanted or (() if command == "--version" else SUBJECTS):
@@ -107,19 +108,25 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
     return parser
 
 
-def _console_options(parser: argparse.ArgumentParser, *, read_only: object, plain: object, theme: object) -> None:
-    """How the console is to be; before the command's name or behind it."""
+def _console_options(parser: argparse.ArgumentParser, *, off: object, unset: object) -> None:
+    """How the console is to be; before the command's name or behind it. `off`, `unset`: what is not given is."""
     parser.add_argument(
-        "--plain", action="store_true", default=plain, help="no screen: lines in, lines out, for screen readers"
+        "--plain", action="store_true", default=off, help="no screen: lines in, lines out, for screen readers"
     )
     parser.add_argument(
-        "--read-only", action="store_true", default=read_only, help="a console from which nothing can be changed"
+        "--read-only", action="store_true", default=off, help="a console from which nothing can be changed"
     )
     parser.add_argument(
         "--theme",
         metavar="NAME",
-        default=theme,
+        default=unset,
         help="dark, light, high-contrast, colour-blind or ansi (else $FIELDHAND_THEME)",
+    )
+    parser.add_argument(
+        "--repaints",
+        metavar="N",
+        default=unset,
+        help="repaint at most so often a second, 1 to 60 (else $FIELDHAND_REPAINTS; 20 over SSH)",
     )
 
 
@@ -150,6 +157,7 @@ async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
         from tui.plain import plain  # noqa: PLC0415 - the way to Textual's messages
 
         return await plain(session.directory, main)
+    settle(os.environ, arguments.repaints)
     gc.disable()  # what is made while modules are loaded stays: looking for garbage in it takes a sixth of the time
     from tui.start import console  # noqa: PLC0415 - the only way to Textual
 
@@ -159,6 +167,7 @@ async def _console(arguments: argparse.Namespace, session: Session) -> Exit:
 
 
 async def _demo(arguments: argparse.Namespace, session: Session) -> Exit:
+    settle(os.environ, arguments.repaints)
     from tui.demo import demo  # noqa: PLC0415 - the only way to Textual
 
     return await demo(read_only=arguments.read_only, theme=arguments.theme, run=main if arguments.plain else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiosqlite
@@ -40,6 +41,8 @@ class Console(App[None], inherit_bindings=False):
     clock: Clock
     site: Site
     client: EngineClient
+    store_path: Path
+    """Where the store is: it tells one site from another."""
     field: VirtualField
     """What to practise on without hardware; it does not run unless it was asked for."""
     reader: aiosqlite.Connection | None

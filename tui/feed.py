@@ -123,7 +123,7 @@ class Feed:
             except sqlite3.Error as error:
                 raise FieldhandError(Kind.DATABASE, path=str(self._store), reason=str(error)) from error
             took = time.monotonic() - began
-            await asyncio.sleep(min(max(self.pause, PAUSES_PER_READ * took), LONGEST_PAUSE))
+            await asyncio.sleep(max(self.pause, min(PAUSES_PER_READ * took, LONGEST_PAUSE)))
 
     async def _read(self, db: aiosqlite.Connection) -> StoreRead:
         summary = await views.summary(db, self._clock.now())

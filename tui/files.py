@@ -114,14 +114,18 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
 
 def keep_copied(text: str) -> Path:
     """Put what was copied where this user finds it if the terminal does not take it; where that is. Raises FILE."""
-    folder = Path(platformdirs.user_cache_dir("fieldhand"))
-    path = folder / "copied.txt"
+    path = Path(platformdirs.user_cache_dir("fieldhand")) / "copied.txt"
+    write_own(path, text)
+    return path
+
+
+def write_own(path: Path, text: str) -> None:
+    """Write a file of the console's own, in a folder that is made for it; raises FILE."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _refused(path, error) from error
     write_text(path, text, overwrite=True)
-    return path
 
 
 def _refused(path: Path, error: OSError) -> FieldhandError:

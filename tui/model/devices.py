@@ -270,6 +270,12 @@ class DeviceList:
         self._before_clear = frozenset(self.selected) or self._before_clear
         self.selected.clear()
 
+    def select_only(self, ids: Iterable[int]) -> int:
+        """Select these, as far as they are there, and nothing else; how many are there."""
+        self.clear_selection()
+        self.selected = set(ids) & self.rows.keys()
+        return len(self.selected)
+
     def restore_selection(self) -> None:
         """Select what was selected before it was cleared, as far as it is still there; again: what is selected now."""
         self.end_range()

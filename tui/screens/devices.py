@@ -15,6 +15,7 @@ from tui.bindings import COMMANDS, FILTERING, Place, bindings
 from tui.flows import actions, groups
 from tui.flows import devices as records
 from tui.flows.copying import copy_rows, copy_uids
+from tui.flows.selections import kept_selections
 from tui.flows.starting import Subject
 from tui.model.devices import NEEDS_SOMEBODY, Change
 from tui.model.filter import parse
@@ -223,6 +224,10 @@ class DevicesView(View):
         """Select what was selected before."""
         self.app.site.devices.restore_selection()
         self._reselected()
+
+    def action_kept(self) -> None:
+        """Keep the selection under a name, or select one that was kept."""
+        self.app.begin(kept_selections(self.app))
 
     def action_step_back(self) -> None:
         """End the range, else clear the filter, else the selection."""

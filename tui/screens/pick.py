@@ -77,6 +77,12 @@ class PickDialog(Dialog[R], Generic[R]):
         """Show everything."""
         self._narrow()
 
+    @property
+    def current(self) -> R | None:
+        """What the cursor is on."""
+        item = self._table.current
+        return item.value if item else None
+
     def action_move(self, rows: int) -> None:
         """Up and down, over the ends."""
         if self._table.count:
@@ -89,7 +95,7 @@ class PickDialog(Dialog[R], Generic[R]):
         found = [(farness, item) for item in self.items(self._field.value) if (farness := _farness(typed, item)) >= 0]
         found.sort(key=lambda one: (bool(one[1].refusal) and bool(typed), one[0]))
         self._table.show_items([item for _, item in found])
-        self._table.styles.height = max(len(self.items("")), 1)
+        self._table.styles.height = max(len(self.items("")), len(found), 1)
         self._table.move_cursor(0)
         self.query_one(Complaint).say("")
 
