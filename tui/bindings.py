@@ -42,6 +42,7 @@ class Place(StrEnum):
     ASK = "Question"
     FORM = "Form"
     PICK = "Choice"
+    KEPT = "Kept selections"
     FILE = "File"
     WINK = "Winking"
 
@@ -179,8 +180,13 @@ TRY: Final = Command("try", ("enter",), "open it as this, and see what answers")
 NEXT_FIELD: Final = Command("step(1)", ("tab", "down"), "next field")
 COMPLETE: Final = Command("complete", ("tab",), "take the name into the path")
 PARENT: Final = Command("parent", ("shift+tab",), "the folder above")
+FORGET: Final = Command("forget", ("ctrl+r",), "forget the selection; its devices stay")
 SUBMIT: Final = Command("submit", ("enter",), "take what is typed or marked")
 """Bound by the field itself."""
+_CHOOSE: Final = (
+    Command("move(1)", ("down", "ctrl+n", "tab"), "next"),
+    Command("move(-1)", ("up", "ctrl+p", "shift+tab"), "before"),
+)
 _SCROLL: Final = (
     Command("scroll(1)", ("down", "j"), "down"),
     Command("scroll(-1)", ("up", "k"), "up"),
@@ -210,7 +216,9 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("invert", ("I",), "invert the selection of what is shown", title="Invert the Selection"),
         Command("unselect", ("u",), "select none", title="Select None"),
         Command("reselect", ("V",), "select again what was selected before", title="Select Again"),
-        Command("kept", ("K",), "keep the selection under a name, or select one that was kept", title="Kept Selections"),
+        Command(
+            "kept", ("K",), "keep the selection under a name, or select one that was kept", title="Kept Selections"
+        ),
         Command("filter", ("slash",), 'filter: words, field:value, fw:<2.1, !not, a,b, "exactly"', "filter", "Filter"),
         Command("step_back", ("escape",), "clear the filter, then the selection"),
         Command("sort", ("s",), "sort by the next column"),
@@ -336,10 +344,8 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.TRIAL: (TRY,),
     Place.ASK: (),
     Place.FORM: (NEXT_FIELD, Command("step(-1)", ("up", "shift+tab"), "field before")),
-    Place.PICK: (
-        Command("move(1)", ("down", "ctrl+n", "tab"), "next"),
-        Command("move(-1)", ("up", "ctrl+p", "shift+tab"), "before"),
-    ),
+    Place.PICK: _CHOOSE,
+    Place.KEPT: (*_CHOOSE, FORGET),
     Place.FILE: (
         Command("move(1)", ("down", "ctrl+n"), "next"),
         Command("move(-1)", ("up", "ctrl+p"), "before"),
@@ -358,6 +364,7 @@ DIALOGS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.ASK: (),
     Place.FORM: (),
     Place.PICK: (),
+    Place.KEPT: (),
     Place.FILE: (),
     Place.WINK: (),
 }
@@ -399,8 +406,8 @@ def bindings(*commands: Command) -> list[BindingType]:
 
 
 def in_words(*keys: tuple[Command, str]) -> str:
-    """What a dialog says of its keys: "Enter: Save    Esc: Cancel"."""
-    return "    ".join(f"{key_name(command.keys[0])}: {word}" for command, word in keys)
+    """What a dialog says of its keys: "Enter: Save   Esc: Cancel"."""
+    return "   ".join(f"{key_name(command.keys[0])}: {word}" for command, word in keys)
 
 
 def at(place: Place) -> list[Command]:

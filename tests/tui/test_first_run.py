@@ -241,7 +241,7 @@ async def test_a_site_that_has_a_virtual_field_gets_it_back_and_asks_its_devices
     await plugged.add_port("virtual", "lost")
     async with open_console(field=field) as operator:
         assert field.started == 1
-        assert operator.message == "the virtual field has started afresh: asking its devices…"
+        assert operator.message == "the virtual field has started afresh: asking its devices"
         assert plugged.called(Discover) == []
         await plugged.change("UPDATE port SET state = 'open', rev = :rev")
         await operator.until(lambda: "as new again" in operator.message)

@@ -50,7 +50,7 @@ KEPT_BY_TERMINALS = "sqzmihj"
 """With Ctrl these are flow control, suspend, or the same as Enter, Tab and Backspace."""
 SENT_BY_ANY_TERMINAL = frozenset(
     {"enter", "escape", "tab", "shift+tab", "space", "up", "down", "left", "right", "home", "end", "pageup", "pagedown"}
-    | {"asterisk", "slash", "colon", "question_mark", "exclamation_mark"}
+    | {"asterisk", "slash", "colon", "question_mark", "exclamation_mark", "less_than_sign", "greater_than_sign"}
     | set(string.ascii_letters + string.digits)
     | {f"ctrl+{letter}" for letter in string.ascii_lowercase if letter not in KEPT_BY_TERMINALS}
 )

@@ -30,6 +30,8 @@ ON_THE_WAY: dict[str, Sequence[str]] = {
     "Palette": ("devices.palette",),
     "GroupPicker": ("devices.assign",),
     "OrderPicker": ("devices.order",),
+    "SelectionPicker": ("devices.kept",),
+    "IgnoredPicker": ("devices.ignored",),
     "ThemePicker": ("theme",),
     "PlanDialog": ("remove",),
     "FormDialog": ("devices.add",),
@@ -53,6 +55,7 @@ async def furnish(engine: FakeEngine) -> None:
     await engine.add_port("FT-2")
     await engine.change("INSERT INTO trusted_key (id, pem, added_at, added_by) VALUES ('key-1', 'pem', 0, 'ada')")
     await engine.change("UPDATE license SET id = 'LIC-1', key = 'key-1'")
+    await engine.change("INSERT INTO ignored VALUES ('00D07ABB0001', 'spare', 'lon', 0, 'ada')")
     await engine.add_image("a.apb")
     await engine.start_job("wink", "Wink", [30], ended=True)
     engine.places = (place("/dev/ttyACM0"),)

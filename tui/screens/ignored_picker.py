@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.widget import Widget
 
 from core.models import Ignored
+from tui.bindings import LEAVE, SUBMIT, in_words
 from tui.model.columns import Column
 from tui.screens.ask import Words
 from tui.screens.pick import Item, PickDialog
@@ -42,4 +43,6 @@ class IgnoredPicker(PickDialog[Ignored]):
 
     def body(self) -> Sequence[Widget]:
         """With the keys."""
-        return *super().body(), Words("Enter: offer it again when it is found    Esc: Cancel", Token.MUTED)
+        return *super().body(), Words(
+            in_words((SUBMIT, "offer it again when it is found"), (LEAVE, "Cancel")), Token.MUTED
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.widget import Widget
 
-from tui.bindings import Command, bindings
+from tui.bindings import FORGET, LEAVE, SUBMIT, Place, bindings, in_words
 from tui.kept import Selections
 from tui.model.columns import Column
 from tui.screens.ask import Words
@@ -42,7 +42,8 @@ class Forget:
 class SelectionPicker(PickDialog[Restore | Keep | Forget]):
     """Returns what shall be done with which selection."""
 
-    BINDINGS = bindings(Command("forget", ("ctrl+r",), "forget it"))
+    PLACE = Place.KEPT
+    BINDINGS = bindings(FORGET)
 
     def __init__(self, kept: Selections, selected: int) -> None:
         super().__init__("Kept selections", COLUMNS, placeholder="type to narrow, or a new name")
@@ -51,7 +52,9 @@ class SelectionPicker(PickDialog[Restore | Keep | Forget]):
 
     def body(self) -> Sequence[Widget]:
         """With the keys."""
-        return *super().body(), Words("Enter: select, or keep    Ctrl-R: forget    Esc: Cancel", Token.MUTED)
+        return *super().body(), Words(
+            in_words((SUBMIT, "select, or keep"), (FORGET, "forget"), (LEAVE, "Cancel")), Token.MUTED
+        )
 
     def items(self, typed: str) -> Sequence[Item[Restore | Keep | Forget]]:
         """Those there are, and what is selected now under the name that was typed."""
