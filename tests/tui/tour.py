@@ -69,10 +69,9 @@ def classes(base: type) -> Iterator[type]:
             import_module(module.name)
     todo: list[type] = [base]
     while todo:
-        for each in todo.pop().__subclasses__():
-            todo.append(each)
-            if each.__module__.startswith("tui."):
-                yield each
+        made: list[type] = todo.pop().__subclasses__()
+        todo += made
+        yield from (each for each in made if each.__module__.startswith("tui."))
 
 
 def screens() -> set[str]:
