@@ -83,7 +83,7 @@ WITHOUT_APPLICATION: Final = Facts(state=NetworkState.UNPROVISIONED, application
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """Where a load stands. `state` is that of the device before it began.
 
     Up to `record` everything is written. `finishing`: the program is whole, and the device gets its configuration back
@@ -96,6 +96,7 @@ class _Standing:
     finishing: bool = False
 
     def to_checkpoint(self) -> Checkpoint:
+        """As it is kept."""
         return Checkpoint(
             {
                 "sha256": self.sha256,
@@ -156,8 +157,8 @@ class _Load:
         self._dialogue = dialogue
         self._target = target
         self._image = image
-        self._before = None if target.checkpoint is None else _Standing.from_data(target.checkpoint.data)
-        self._standing = _Standing(sha256)
+        self._before = None if target.checkpoint is None else Standing.from_data(target.checkpoint.data)
+        self._standing = Standing(sha256)
         self.snapshot = target.snapshot
         self.resumed = False
         self._notes: list[str] = []
