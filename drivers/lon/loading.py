@@ -29,17 +29,11 @@ from drivers.lon import configuration
 from drivers.lon.dialogue import Dialogue, by_uid, facts_of, state_in_words
 from drivers.lon.images import FLAGS_OFFSET, PROTECTED, ApplicationImage, Record, RecordKind
 from drivers.lon.management import (
-    IDENTITY_SIZE,
-    PROGRAM_ID_OFFSET,
-    PROGRAM_ID_SIZE,
     ChangeState,
     ClearStatus,
-    DomainEntry,
     Done,
-    Identity,
     MemoryMode,
     NodeMode,
-    NodeState,
     QueryDomain,
     QueryStatus,
     ReadMemory,
@@ -51,9 +45,17 @@ from drivers.lon.management import (
     UpdateDomain,
     UpdateVariableConfiguration,
     WriteMemory,
-    error_in_words,
 )
 from drivers.lon.names import program_id_of, same_program, uid_of
+from drivers.lon.structures import (
+    IDENTITY_SIZE,
+    PROGRAM_ID_OFFSET,
+    PROGRAM_ID_SIZE,
+    DomainEntry,
+    Identity,
+    NodeState,
+    error_in_words,
+)
 from drivers.lon.transactions import WINDOW_MOST
 
 STANDING_STILL: Final = 2 * WINDOW_MOST

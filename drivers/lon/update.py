@@ -31,15 +31,9 @@ from drivers.base import (
     Target,
 )
 from drivers.lon.dialogue import Dialogue, by_uid, facts_of
-from drivers.lon.management import (
-    PROGRAM_ID_OFFSET,
-    PROGRAM_ID_SIZE,
-    MemoryMode,
-    QueryDomain,
-    QueryStatus,
-    Status,
-)
+from drivers.lon.management import MemoryMode, QueryDomain, QueryStatus, Status
 from drivers.lon.packets import Broadcast
+from drivers.lon.structures import PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE
 from drivers.lon.transactions import Place, Transactions
 from drivers.lon.update_messages import (
     OK,
