@@ -260,6 +260,10 @@ class DriverError(FieldhandError):
 class PortError(FieldhandError):
     """The port itself is absent, busy, lost, or not what it should be; all work on it stops."""
 
+    def again(self) -> PortError:
+        """The same once more: an exception object that is raised in two places mixes up their tracebacks."""
+        return PortError(self.kind, **self.fields)
+
 
 class Driver(ABC):
     """One open port of one protocol.

@@ -119,7 +119,7 @@ def _refuse(engine: Engine, action: Action, plan: planning.Plan) -> NoReturn:
     problems = {str(problem): problem for problem in engine.problems().values()}
     reasons = plan.reasons
     if reasons and all(reason in problems for reason, _ in reasons):
-        raise problems[reasons[0][0]]
+        raise problems[reasons[0][0]].again()
     said = ", ".join(f"{count} {reason}" for reason, count in reasons) or "there are no devices"
     raise FieldhandError(Kind.NOTHING_ELIGIBLE, action=action.name, reason=said)
 

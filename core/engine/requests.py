@@ -181,7 +181,9 @@ def _open_driver(engine: Engine, port: Port) -> Driver:
     registry.driver(port.protocol)
     keeper = engine.ports[port.name].keeper
     if keeper.driver is None:
-        raise keeper.problem or FieldhandError(Kind.PORT_ABSENT, port=port.name, reason="it is being opened")
+        if keeper.problem is not None:
+            raise keeper.problem.again()
+        raise FieldhandError(Kind.PORT_ABSENT, port=port.name, reason="it is being opened")
     return keeper.driver
 
 

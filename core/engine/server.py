@@ -114,11 +114,13 @@ class _Connection:
         telling = self._begin(self._tell())
         try:
             while line := await self._read_line():
-                request = await self._parse(line)
-                if request is not None:
-                    task = self._begin(self._answer(*request))
-                    answering[task] = request[1].outlives_client
-                    task.add_done_callback(answering.pop)
+                identity, asked = read_request(line)
+                if isinstance(asked, FieldhandError):
+                    await self._send({"id": identity, "error": _error(asked)})
+                    continue
+                task = self._begin(self._answer(identity, asked))
+                answering[task] = asked.outlives_client
+                task.add_done_callback(answering.pop)
         finally:
             unsubscribe()
             for task, outlives in [*answering.items(), (telling, False)]:
@@ -132,19 +134,6 @@ class _Connection:
         except ValueError:  # longer than any request of ours; there is no telling where the next one starts
             logger.warning("%s sent a line that is too long", self._caller.name)
             return b""
-
-    async def _parse(self, line: bytes) -> tuple[Any, rpc.Request[Any]] | None:
-        identity = None
-        try:
-            envelope = _ENVELOPE.validate_json(line)
-            identity = envelope.id
-            return identity, _METHODS[envelope.method].model_validate(envelope.params)
-        except KeyError as error:
-            problem = FieldhandError(Kind.INVALID, what="method", value=str(error.args[0]), reason="there is none")
-        except ValidationError as error:
-            problem = FieldhandError(Kind.INVALID, what="request", value="", reason=_why(error))
-        await self._send({"id": identity, "error": _error(problem)})
-        return None
 
     async def _answer(self, identity: Any, request: rpc.Request[Any]) -> None:
         try:
@@ -188,6 +177,21 @@ class _Envelope(BaseModel):
 
 
 _ENVELOPE: Final = TypeAdapter(_Envelope)
+
+
+def read_request(line: bytes) -> tuple[int | str | None, rpc.Request[Any] | FieldhandError]:
+    """The id of a request and what it asks for, or why that cannot be; no id where there is none to be read."""
+    identity = None
+    try:
+        envelope = _ENVELOPE.validate_json(line)
+        identity = envelope.id
+        return identity, _METHODS[envelope.method].model_validate(envelope.params)
+    except KeyError as error:
+        known = ", ".join(sorted(_METHODS))
+        method = str(error.args[0])
+        return identity, FieldhandError(Kind.INVALID, what="method", value=method, reason=f"there is {known}")
+    except ValidationError as error:
+        return identity, FieldhandError(Kind.INVALID, what="request", value="", reason=_why(error))
 
 
 def _error(error: FieldhandError) -> dict[str, Any]:

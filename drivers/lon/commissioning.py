@@ -17,16 +17,11 @@ from drivers.lon.dialogue import PROBE_TRIES, Dialogue, differs, exact, facts_of
 from drivers.lon.identification import check_program, identify
 from drivers.lon.kinds import BY_HAND, of_kind
 from drivers.lon.management import (
-    NEURON_ID_SIZE,
-    UNUSED_DOMAIN,
     ChangeState,
-    DomainEntry,
     Done,
-    Identity,
     LeaveDomain,
     MemoryMode,
     NodeMode,
-    NodeState,
     QueryDomain,
     QueryStatus,
     ReadMemory,
@@ -35,6 +30,7 @@ from drivers.lon.management import (
     UpdateDomain,
 )
 from drivers.lon.names import address_of, program_id_of, uid_of
+from drivers.lon.structures import NEURON_ID_SIZE, UNUSED_DOMAIN, DomainEntry, Identity, NodeState
 
 CHECK_DOMAIN: Final = "check domain"
 """The step of looking where it works now."""

@@ -31,12 +31,7 @@ from drivers.lon.dialogue import LEFT_OUT, Dialogue, differs, exact, unreadable
 from drivers.lon.kinds import PROPERTIES, of_kind
 from drivers.lon.management import (
     ESCAPED,
-    MOST_VARIABLES,
-    PROGRAM_ID_SIZE,
-    AddressEntry,
-    DomainEntry,
     Done,
-    Identity,
     MemoryMode,
     QueryAddress,
     QueryDomain,
@@ -44,13 +39,13 @@ from drivers.lon.management import (
     ReadMemory,
     RecalculateChecksum,
     Request,
-    TableSizes,
     UpdateAddress,
     UpdateVariableConfiguration,
     WriteForm,
     WriteMemory,
 )
 from drivers.lon.names import program_id_of
+from drivers.lon.structures import MOST_VARIABLES, PROGRAM_ID_SIZE, AddressEntry, DomainEntry, Identity, TableSizes
 
 VERSION: Final = 1
 """Of the document."""

@@ -7,19 +7,9 @@ from typing import Final, TypeVar
 
 from core.errors import Kind
 from drivers.base import Address, DriverError, Facts, NetworkState, Priority
-from drivers.lon.management import (
-    AnswerError,
-    Data,
-    DomainEntry,
-    MemoryMode,
-    ReadMemory,
-    Refused,
-    Request,
-    Response,
-    Status,
-    error_in_words,
-)
+from drivers.lon.management import Data, MemoryMode, ReadMemory, Refused, Request, Response, Status
 from drivers.lon.packets import NeuronId, SubnetNode
+from drivers.lon.structures import AnswerError, DomainEntry, error_in_words
 from drivers.lon.transactions import TRIES, Answer, Exchange, Place, Transactions
 
 R = TypeVar("R", bound=Response)

@@ -18,12 +18,8 @@ from core.errors import Kind
 from drivers.base import Address, DriverError, Found, NetworkState, Priority, Progress
 from drivers.lon.dialogue import Dialogue
 from drivers.lon.management import (
-    PROGRAM_ID_OFFSET,
-    PROGRAM_ID_SIZE,
-    AnswerError,
     Identification,
     MemoryMode,
-    NodeState,
     QueryDomain,
     QueryId,
     QueryStatus,
@@ -33,6 +29,7 @@ from drivers.lon.management import (
 )
 from drivers.lon.names import address_of, program_id_of, uid_of
 from drivers.lon.packets import Broadcast, SubnetNode
+from drivers.lon.structures import PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE, AnswerError, NodeState
 from drivers.lon.transactions import Place, Transactions
 
 SELECTIONS: Final = 4

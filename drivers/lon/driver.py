@@ -44,7 +44,7 @@ from drivers.lon import (
     update,
 )
 from drivers.lon.dialogue import Dialogue, at
-from drivers.lon.interface import NetworkInterface, copy_of
+from drivers.lon.interface import NetworkInterface
 from drivers.lon.kinds import BY_HAND, of_kind
 from drivers.lon.listening import Listening
 from drivers.lon.management import Wink
@@ -190,7 +190,7 @@ class LonDriver(Driver):
 
     async def wait_lost(self) -> PortError:
         """Return when the interface is gone."""
-        return copy_of(await asyncio.shield(self._interface.lost))
+        return (await asyncio.shield(self._interface.lost)).again()
 
     def frames(self, uid: str) -> list[str]:
         """The last packets to and from a device, one line each with time, direction, bytes and meaning."""

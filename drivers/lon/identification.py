@@ -7,16 +7,9 @@ from typing import Final
 from core.errors import Kind
 from drivers.base import DriverError
 from drivers.lon.dialogue import LEFT_OUT, Dialogue, exact
-from drivers.lon.management import (
-    IDENTITY_SIZE,
-    PROGRAM_ID_OFFSET,
-    PROGRAM_ID_SIZE,
-    Identity,
-    MemoryMode,
-    QueryStatus,
-    ReadMemory,
-)
+from drivers.lon.management import MemoryMode, QueryStatus, ReadMemory
 from drivers.lon.names import program_id_of, same_program, uid_of
+from drivers.lon.structures import IDENTITY_SIZE, PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE, Identity
 
 LOOKS: Final = 2
 """Answers with another Neuron ID until it is believed: one of them may be a stray that belongs to somebody else."""

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from drivers.base import Image, ImageFacts
-from drivers.lon.management import PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE, STATE_OFFSET, NodeState
+from drivers.lon.structures import PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE, STATE_OFFSET, NodeState
 
 TYPES: Final = ("apb", "ndl", "nx", "nxi")
 OPAQUE_TYPES: Final = ("nx", "nxi")

@@ -103,7 +103,7 @@ class NetworkInterface(ABC):
     def check(self) -> None:
         """Raise if the interface is gone or closed."""
         if self.lost.done():
-            raise copy_of(self.lost.result())
+            raise self.lost.result().again()
         if self._closed:
             raise PortError(Kind.PORT_LOST, port=self.name, reason="it has been closed")
 
@@ -130,11 +130,6 @@ class NetworkInterface(ABC):
 CRC_SIZE: Final = 2
 MIN_PACKET: Final = 8
 """Shorter packets, CRC included, are noise (LON Stack DX)."""
-
-
-def copy_of(error: PortError) -> PortError:
-    """The same error again: an exception object that is raised in two places mixes up their tracebacks."""
-    return PortError(error.kind, **error.fields)
 
 
 # Local requests: network management of the interface's own node, in the form of an application buffer

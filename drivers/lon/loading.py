@@ -29,17 +29,11 @@ from drivers.lon import configuration
 from drivers.lon.dialogue import Dialogue, by_uid, facts_of, state_in_words
 from drivers.lon.images import FLAGS_OFFSET, PROTECTED, ApplicationImage, Record, RecordKind
 from drivers.lon.management import (
-    IDENTITY_SIZE,
-    PROGRAM_ID_OFFSET,
-    PROGRAM_ID_SIZE,
     ChangeState,
     ClearStatus,
-    DomainEntry,
     Done,
-    Identity,
     MemoryMode,
     NodeMode,
-    NodeState,
     QueryDomain,
     QueryStatus,
     ReadMemory,
@@ -51,9 +45,17 @@ from drivers.lon.management import (
     UpdateDomain,
     UpdateVariableConfiguration,
     WriteMemory,
-    error_in_words,
 )
 from drivers.lon.names import program_id_of, same_program, uid_of
+from drivers.lon.structures import (
+    IDENTITY_SIZE,
+    PROGRAM_ID_OFFSET,
+    PROGRAM_ID_SIZE,
+    DomainEntry,
+    Identity,
+    NodeState,
+    error_in_words,
+)
 from drivers.lon.transactions import WINDOW_MOST
 
 STANDING_STILL: Final = 2 * WINDOW_MOST
@@ -83,7 +85,7 @@ WITHOUT_APPLICATION: Final = Facts(state=NetworkState.UNPROVISIONED, application
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """Where a load stands. `state` is that of the device before it began.
 
     Up to `record` everything is written. `finishing`: the program is whole, and the device gets its configuration back
@@ -96,6 +98,7 @@ class _Standing:
     finishing: bool = False
 
     def to_checkpoint(self) -> Checkpoint:
+        """As it is kept."""
         return Checkpoint(
             {
                 "sha256": self.sha256,
@@ -156,8 +159,8 @@ class _Load:
         self._dialogue = dialogue
         self._target = target
         self._image = image
-        self._before = None if target.checkpoint is None else _Standing.from_data(target.checkpoint.data)
-        self._standing = _Standing(sha256)
+        self._before = None if target.checkpoint is None else Standing.from_data(target.checkpoint.data)
+        self._standing = Standing(sha256)
         self.snapshot = target.snapshot
         self.resumed = False
         self._notes: list[str] = []

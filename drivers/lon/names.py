@@ -7,7 +7,7 @@ from typing import Final
 
 from core.errors import FieldhandError, Kind
 from drivers.base import Address
-from drivers.lon.management import MOST_VARIABLES, NEURON_ID_SIZE
+from drivers.lon.structures import MOST_VARIABLES, NEURON_ID_SIZE
 
 SEPARATORS: Final = re.compile(r"[:\-.\s]")
 """What people put between the digits of a Neuron ID or a program ID."""

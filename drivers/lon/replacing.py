@@ -11,7 +11,8 @@ from drivers.lon import commissioning, configuration
 from drivers.lon.configuration import Document
 from drivers.lon.dialogue import PROBE_TRIES, Dialogue
 from drivers.lon.identification import check_program, identify
-from drivers.lon.management import ChangeState, DomainEntry, Identity, NodeState, QueryStatus
+from drivers.lon.management import ChangeState, QueryStatus
+from drivers.lon.structures import DomainEntry, Identity, NodeState
 
 
 async def replace(

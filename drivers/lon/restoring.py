@@ -10,8 +10,9 @@ from drivers.lon import configuration
 from drivers.lon.commissioning import entries_in_use
 from drivers.lon.dialogue import Dialogue, differs, facts_of, state_in_words
 from drivers.lon.identification import check_program, identify
-from drivers.lon.management import ChangeState, Identity, NodeMode, NodeState, QueryStatus, SetMode
+from drivers.lon.management import ChangeState, NodeMode, QueryStatus, SetMode
 from drivers.lon.names import program_id_of
+from drivers.lon.structures import Identity, NodeState
 
 _STATE: Final = "state"
 """Of a device, in the checkpoint of a restore: the one that it had before."""

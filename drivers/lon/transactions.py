@@ -20,7 +20,7 @@ from itertools import count
 from typing import Any, Final, TypeVar
 
 from core.errors import Kind
-from drivers.base import DriverError, Priority
+from drivers.base import DriverError, PortError, Priority
 from drivers.lon.interface import NetworkInterface
 from drivers.lon.packets import (
     ApplicationPdu,
@@ -366,14 +366,14 @@ class Transactions:
 
     async def _turn(self, exchange: Exchange, priority: Priority) -> int:
         """Wait for a place in the window; returns the transaction number that comes with it."""
-        self._interface.check()
+        self._check()
         ticket = _Ticket(priority, next(self._order), exchange, self._loop.create_future())
         heapq.heappush(self._queue, ticket)
         self._let_in()
         waiting: set[asyncio.Future[Any]] = {ticket.granted, self._interface.lost, self._closed}
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            self._interface.check()
+            self._check()
             return ticket.granted.result()
         except BaseException:
             if ticket in self._queue:
@@ -383,6 +383,12 @@ class Transactions:
                 self._in_window -= 1
                 self._leave(exchange, ticket.granted.result(), self._loop.time())
             raise
+
+    def _check(self) -> None:
+        """Raise if the interface is gone, or nothing more goes to it: it is closed a moment after this end of it."""
+        self._interface.check()
+        if self._closed.done():
+            raise PortError(Kind.PORT_LOST, port=self._interface.name, reason="it has been closed")
 
     def _let_in(self) -> None:
         """Give window places to those in the queue, in order, each with a number."""

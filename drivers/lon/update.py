@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,15 +31,9 @@ from drivers.base import (
     Target,
 )
 from drivers.lon.dialogue import Dialogue, by_uid, facts_of
-from drivers.lon.management import (
-    PROGRAM_ID_OFFSET,
-    PROGRAM_ID_SIZE,
-    MemoryMode,
-    QueryDomain,
-    QueryStatus,
-    Status,
-)
+from drivers.lon.management import MemoryMode, QueryDomain, QueryStatus, Status
 from drivers.lon.packets import Broadcast
+from drivers.lon.structures import PROGRAM_ID_OFFSET, PROGRAM_ID_SIZE
 from drivers.lon.transactions import Place, Transactions
 from drivers.lon.update_messages import (
     OK,
@@ -257,8 +252,11 @@ def packets_of(image: bytes, size: int) -> int:
 # -- what each device does ------------------------------------------------------------------------------
 
 
+_SESSION: Final = re.compile(f"[0-9A-Fa-f]{{{2 * SESSION_SIZE}}}")
+
+
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """Where a load stands. `spacing` of the packets is in milliseconds; `configured` is what the device was before.
 
     `switching`: the device has the whole image, and may be running it.
@@ -272,6 +270,7 @@ class _Standing:
     switching: bool = False
 
     def to_checkpoint(self) -> Checkpoint:
+        """As it is kept."""
         return Checkpoint(
             {
                 "sha256": self.sha256,
@@ -294,7 +293,7 @@ class _Standing:
                 "phase": "transfer" | "switch" as phase,
                 "configured": bool(configured),
                 "spacing": int(spacing),
-            } if known == sha256 and 0 < size <= PACKET_SIZE and len(session) == 2 * SESSION_SIZE:
+            } if known == sha256 and 0 < size <= PACKET_SIZE and _SESSION.fullmatch(session):
                 return cls(known, bytes.fromhex(session), size, configured, spacing, phase == "switch")
         return None
 
@@ -323,7 +322,7 @@ class _Update:
         self._dialogue = dialogue
         self._image = image
         self._crowd = crowd
-        self._standing = _Standing(image.sha256, b"", PACKET_SIZE, configured=False)
+        self._standing = Standing(image.sha256, b"", PACKET_SIZE, configured=False)
         self._only: str | None = None
         self._resumed = False
         self._md5 = True
@@ -333,7 +332,7 @@ class _Update:
         configured = status.state is not None and status.state.configured
         if configured and not await self._hears_all():
             self._only = self._dialogue.uid
-        before = None if target.checkpoint is None else _Standing.from_data(target.checkpoint.data, self._image.sha256)
+        before = None if target.checkpoint is None else Standing.from_data(target.checkpoint.data, self._image.sha256)
         if before is not None:
             self._standing, self._resumed = before, True
             self._crowd.transfer(before.session, before.packet_size, None)  # others may join it

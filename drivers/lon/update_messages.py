@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Final, Self
 
-from drivers.lon.management import AnswerError, Done, R_co, Request, success_code
+from drivers.lon.management import Done, R_co, Request, success_code
+from drivers.lon.structures import AnswerError
 
 SESSION_SIZE: Final = 4
 IDENTIFIER_SIZE: Final = 10

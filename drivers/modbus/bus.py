@@ -252,8 +252,7 @@ class Bus:
     def check(self) -> None:
         """Raise if the port is gone or closed."""
         if self.lost.done():
-            lost = self.lost.result()
-            raise PortError(lost.kind, **lost.fields)
+            raise self.lost.result().again()
         if self._closed:
             raise PortError(Kind.PORT_LOST, port=self.name, reason="it has been closed")
 

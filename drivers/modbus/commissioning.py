@@ -101,7 +101,7 @@ async def replace(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
     """A change of unit number that may be cut off: who, from where, to where."""
 
     old: int
@@ -110,10 +110,12 @@ class _Move:
     serial: str | None
 
     def to_checkpoint(self) -> Checkpoint:
+        """As it is kept."""
         return Checkpoint(dataclasses.asdict(self))
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | None) -> Self | None:
+        """None where nothing was cut off, or something else."""
         match None if checkpoint is None else checkpoint.data:
             case {"old": int(old), "new": int(new), "fingerprint": str(fingerprint), "serial": str() | None as serial}:
                 return cls(old, new, fingerprint, serial) if FIRST_UNIT <= new <= LAST_UNIT else None
@@ -122,7 +124,7 @@ class _Move:
 
 async def _find(came: Dialogue, cut_off: Checkpoint | None, step: str = "identify") -> tuple[Dialogue, Identity]:
     """Where it is: at the number it came with, or already at its new one when the change was cut off."""
-    moved = _Move.from_checkpoint(cut_off)
+    moved = Move.from_checkpoint(cut_off)
     if moved is not None and moved.old == came.unit:
         there = came.at(moved.new)
         try:
@@ -152,7 +154,7 @@ async def _take_unit(
     if now == came:
         yield Step("look at new unit", StepClass.READ)
         await _must_be_silent(new, "look at new unit")
-        yield _Move(came.unit, number, identity.fingerprint, identity.serial).to_checkpoint()
+        yield Move(came.unit, number, identity.fingerprint, identity.serial).to_checkpoint()
         yield Step("write unit", StepClass.PROBE_FIRST)
         await _write_unit(came, identity.type, register, number)
     if identity.type.save is not None and (now == came or there_at_once):

@@ -69,7 +69,8 @@ def decode(snapshot: Snapshot | None, uid: str) -> Saved:
         try:
             return Saved.model_validate(dict(snapshot.document))
         except ValidationError as error:
-            reason = f"it is damaged: {error.errors()[0]['msg']}"
+            first = error.errors(include_input=False, include_url=False)[0]
+            reason = f"it is damaged: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     raise DriverError(Kind.INVALID, what="configuration", value=uid, reason=reason)
 
 

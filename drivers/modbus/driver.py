@@ -147,8 +147,7 @@ class ModbusDriver(Driver):
 
     async def wait_lost(self) -> PortError:
         """Return when the port is gone."""
-        lost = await asyncio.shield(self._bus.lost)
-        return PortError(lost.kind, **lost.fields)
+        return (await asyncio.shield(self._bus.lost)).again()
 
     def frames(self, uid: str) -> list[str]:
         """The last frames to and from a unit, one line each with time, direction, bytes and meaning."""

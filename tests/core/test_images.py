@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import images
 from core.errors import FieldhandError, Kind
@@ -42,6 +44,18 @@ def why(path: Path) -> tuple[Kind, str]:
     with pytest.raises(FieldhandError) as refused:
         read_file(path)
     return refused.value.kind, str(refused.value)
+
+
+@given(st.text(), st.binary())
+def test_any_name_and_any_bytes_are_an_image_or_refused(name: str, data: bytes) -> None:
+    try:
+        image = images.image(name, data)
+    except FieldhandError as refused:
+        assert refused.kind in (Kind.IMAGE, Kind.INVALID)
+    else:
+        assert image.name.isprintable()
+        assert not set(image.name) & set("/\\")
+        assert 0 < len(image.name) <= LONGEST_NAME
 
 
 # ---- reading a file

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import rpc
 from core.client import Inbox, SocketClient
 from core.engine import server, worker
-from core.engine.server import serving
+from core.engine.requests import HANDLERS
+from core.engine.server import read_request, serving
 from core.errors import FieldhandError, Kind
 from core.models import TaskState
 from core.paths import StateDirectory
@@ -107,6 +110,29 @@ async def test_a_line_that_is_no_request_is_refused_and_the_next_one_answered(li
     assert await line.error() is Kind.INVALID
     line.ask("hello", 2)
     assert (await line.answer())["id"] == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+METHODS = sorted(request.method for request in HANDLERS)
+REQUESTS = st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0"), "id": st.integers() | JSON, "method": st.sampled_from(METHODS) | st.text()},
+    optional={"params": st.dictionaries(st.sampled_from(["port", "job", "name", "devices", "selection"]), JSON)},
+).map(lambda said: json.dumps(said).encode())
+
+
+@given(st.binary() | JSON.map(lambda said: json.dumps(said).encode()) | REQUESTS)
+def test_any_line_is_a_request_or_refused_as_invalid(line: bytes) -> None:
+    identity, asked = read_request(line)
+    json.dumps(identity)
+    if isinstance(asked, FieldhandError):
+        assert asked.kind is Kind.INVALID
+        assert str(asked).isprintable()
+    else:
+        assert identity is not None
 
 
 async def test_a_refusal_is_one_printable_line(line: Line) -> None:

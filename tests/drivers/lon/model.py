@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from drivers.base import Facts, SiteSettings, Step, StepEvent
 from drivers.lon.driver import LonDriver
 from drivers.lon.interface import NetworkInterface
-from drivers.lon.management import UNUSED_DOMAIN, DomainEntry, NodeState, failure_code, success_code
+from drivers.lon.management import failure_code, success_code
 from drivers.lon.packets import NeuronId, Packet, SessionPdu, SubnetNode, TransportPdu
+from drivers.lon.structures import UNUSED_DOMAIN, DomainEntry, NodeState
 from drivers.transport import Transport
 
 PROGRAM_ID = "9FFFFF0501000401"

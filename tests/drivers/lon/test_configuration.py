@@ -14,7 +14,7 @@ from core.errors import FieldhandError, Kind
 from drivers.base import Address, Checkpoint, DriverError, Snapshot, Target
 from drivers.lon import configuration
 from drivers.lon.kinds import BY_HAND, PROPERTIES, of_kind
-from drivers.lon.management import DomainEntry, NodeState
+from drivers.lon.structures import DomainEntry, NodeState
 
 from .model import ModelDevice, events_of, facts_of, step_names, working
 from .simulation import in_no_time

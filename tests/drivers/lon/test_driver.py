@@ -109,6 +109,17 @@ def test_any_other_url_is_refused(url: str) -> None:
     assert str(refusal.value)
 
 
+@given(st.text(), st.text())
+def test_any_text_is_a_url_or_refused(path: str, query: str) -> None:
+    for url in (path, f"lon:///{path}", f"lon:///dev/ttyACM0?{query}"):
+        try:
+            canonical = LonDriver.check_url(url)
+        except FieldhandError as refusal:
+            assert refusal.kind is Kind.INVALID
+        else:
+            assert LonDriver.check_url(canonical) == canonical
+
+
 def test_addresses_fill_the_subnets_in_order_and_leave_out_the_console() -> None:
     given_out = [address.text for address in islice(LonDriver.addresses(SiteSettings(b"\x55", 1, 2)), 126)]
     assert given_out[:2] == ["1/1", "1/3"]

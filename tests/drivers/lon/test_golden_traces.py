@@ -8,6 +8,7 @@ import pytest
 
 from drivers.lon import management as m
 from drivers.lon import mip_u50
+from drivers.lon import structures as s
 from drivers.lon.mip_u50 import CodePacket, Decoder, Message, MipU50
 from drivers.lon.packets import ApplicationPdu, NeuronId, Packet, SessionPdu, SubnetNode, TransportPdu, crc
 from drivers.lon.transactions import Service
@@ -68,14 +69,14 @@ REQUESTS: list[tuple[str, m.Request[m.Response]]] = [
     ("Respond to Query ON", m.RespondToQuery(on=True)),
     ("Query Status by Neuron ID", m.QueryStatus()),
     ("Read Memory read-only-relative 0..5", m.ReadMemory(m.MemoryMode.READ_ONLY, 0, 6)),
-    ("Read Memory read-only-relative 0x0D", m.ReadMemory(m.MemoryMode.READ_ONLY, m.PROGRAM_ID_OFFSET, 8)),
-    ("Read Memory read-only-relative 0x15", m.ReadMemory(m.MemoryMode.READ_ONLY, m.STATE_OFFSET, 1)),
+    ("Read Memory read-only-relative 0x0D", m.ReadMemory(m.MemoryMode.READ_ONLY, s.PROGRAM_ID_OFFSET, 8)),
+    ("Read Memory read-only-relative 0x15", m.ReadMemory(m.MemoryMode.READ_ONLY, s.STATE_OFFSET, 1)),
     ("Read Memory config-relative", m.ReadMemory(m.MemoryMode.CONFIGURATION, 0, 25)),
     ("Query Domain 0", m.QueryDomain(0)),
     ("Query Domain 1", m.QueryDomain(1)),
     ("Wink, acknowledged TPDU", m.Wink()),
-    ("Update Domain 0", m.UpdateDomain(0, m.DomainEntry(b"\x55", 1, 10))),
-    ("Update Address 0", m.UpdateAddress(0, m.AddressEntry(1, bytes([0x14, 0x33, 0x05, 0x01])))),
+    ("Update Domain 0", m.UpdateDomain(0, s.DomainEntry(b"\x55", 1, 10))),
+    ("Update Address 0", m.UpdateAddress(0, s.AddressEntry(1, bytes([0x14, 0x33, 0x05, 0x01])))),
     ("Query Address 0", m.QueryAddress(0)),
     ("Query NV config 0", m.QueryVariableConfiguration(0)),
     ("Update NV config 0", m.UpdateVariableConfiguration(0, bytes([0x01, 0x23, 0x00]))),
@@ -84,12 +85,12 @@ REQUESTS: list[tuple[str, m.Request[m.Response]]] = [
     ("Checksum Recalculate, both", m.RecalculateChecksum(m.RecalculateChecksum.BOTH)),
     ("Checksum Recalculate, config", m.RecalculateChecksum(m.RecalculateChecksum.CONFIGURATION)),
     ("Clear Status", m.ClearStatus()),
-    ("Set Node Mode: change state", m.ChangeState(m.NodeState.CONFIGURED)),
+    ("Set Node Mode: change state", m.ChangeState(s.NodeState.CONFIGURED)),
     ("Set Node Mode: online (1), acknowledged service", m.SetMode(m.NodeMode.ONLINE)),
     ("Set Node Mode: offline (0)", m.SetMode(m.NodeMode.OFFLINE)),
-    ("Change state -> applicationless", m.ChangeState(m.NodeState.APPLICATIONLESS)),
-    ("Change state -> unconfigured", m.ChangeState(m.NodeState.UNCONFIGURED)),
-    ("Change state -> hard offline", m.ChangeState(m.NodeState.HARD_OFFLINE)),
+    ("Change state -> applicationless", m.ChangeState(s.NodeState.APPLICATIONLESS)),
+    ("Change state -> unconfigured", m.ChangeState(s.NodeState.UNCONFIGURED)),
+    ("Change state -> hard offline", m.ChangeState(s.NodeState.HARD_OFFLINE)),
     ("Leave Domain 0", m.LeaveDomain(0)),
 ]
 
@@ -117,9 +118,9 @@ def test_golden_answers_are_read_right() -> None:
         bytes.fromhex("00A1B2C3D401"), bytes.fromhex("9FFFFF0000000401")
     )
     status = m.QueryStatus().answer(_answer("Query Status by Neuron ID"))
-    assert (status.state, status.reset_cause, status.version, status.model) == (m.NodeState.UNCONFIGURED, 1, 4, 0xA8)
+    assert (status.state, status.reset_cause, status.version, status.model) == (s.NodeState.UNCONFIGURED, 1, 4, 0xA8)
     soft = m.QueryStatus().answer(_answer("Query Status -> soft offline"))
-    assert soft.state is m.NodeState.SOFT_OFFLINE
+    assert soft.state is s.NodeState.SOFT_OFFLINE
     unused = m.QueryDomain(1).answer(_answer("Query Domain 1")).entry
     assert (unused.domain, unused.subnet, unused.node, unused.in_use) == (b"z", 0, 0, True)
 
@@ -129,7 +130,7 @@ def test_a_domain_the_device_has_left_is_not_in_use() -> None:
     last = Packet.from_bytes(packets[-1].lpdu).pdu
     assert isinstance(last, SessionPdu)
     assert not m.QueryDomain(0).answer(last.apdu).entry.in_use
-    assert m.UNUSED_DOMAIN.to_bytes()[6:] == last.apdu[7:]
+    assert s.UNUSED_DOMAIN.to_bytes()[6:] == last.apdu[7:]
 
 
 @pytest.mark.parametrize("section", ["Query Domain 5", "Unknown NM code", "NV fetch 9", "Wink sent as a request"])

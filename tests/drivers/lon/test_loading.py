@@ -25,8 +25,8 @@ from drivers.base import (
 from drivers.lon import loading
 from drivers.lon.dialogue import Dialogue, at
 from drivers.lon.images import ApplicationImage, RecordKind, parse_apb
-from drivers.lon.management import UNUSED_DOMAIN, DomainEntry
 from drivers.lon.packets import ApplicationPdu, NeuronId, Packet, SessionPdu, TransportPdu
+from drivers.lon.structures import UNUSED_DOMAIN, DomainEntry
 from drivers.lon.transactions import Transactions
 
 from .images import FIRMWARE, FT_6050, PROGRAM_ID, VARIABLES, build_apb

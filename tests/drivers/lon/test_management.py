@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.lon import management as m
+from drivers.lon import structures as s
 from drivers.lon.discovery import clean
 
 
@@ -18,56 +19,56 @@ from drivers.lon.discovery import clean
     st.booleans(),
 )
 def test_domain_entries_come_back_as_they_went(domain: bytes, subnet: int, node: int, key: bytes, clone: bool) -> None:
-    entry = m.DomainEntry(domain, subnet, node, key, clone=clone)
-    assert m.DomainEntry.from_bytes(entry.to_bytes()) == entry
+    entry = s.DomainEntry(domain, subnet, node, key, clone=clone)
+    assert s.DomainEntry.from_bytes(entry.to_bytes()) == entry
 
 
 @given(st.binary(min_size=15, max_size=15))
 def test_any_domain_entry_can_be_read(data: bytes) -> None:
-    m.DomainEntry.from_bytes(data)
+    s.DomainEntry.from_bytes(data)
 
 
 @pytest.mark.parametrize(
     ("byte", "state", "configured", "application"),
     [
-        (0x02, m.NodeState.UNCONFIGURED, False, True),
-        (0x03, m.NodeState.APPLICATIONLESS, False, False),
-        (0x0B, m.NodeState.APPLICATIONLESS, False, False),
-        (0x04, m.NodeState.CONFIGURED, True, True),
-        (0x06, m.NodeState.HARD_OFFLINE, True, True),
-        (0x07, m.NodeState.CONFIGURED_APPLICATIONLESS, False, False),
-        (0x0C, m.NodeState.SOFT_OFFLINE, True, True),
-        (0x8C, m.NodeState.BYPASS, True, True),
+        (0x02, s.NodeState.UNCONFIGURED, False, True),
+        (0x03, s.NodeState.APPLICATIONLESS, False, False),
+        (0x0B, s.NodeState.APPLICATIONLESS, False, False),
+        (0x04, s.NodeState.CONFIGURED, True, True),
+        (0x06, s.NodeState.HARD_OFFLINE, True, True),
+        (0x07, s.NodeState.CONFIGURED_APPLICATIONLESS, False, False),
+        (0x0C, s.NodeState.SOFT_OFFLINE, True, True),
+        (0x8C, s.NodeState.BYPASS, True, True),
     ],
 )
 def test_the_state_of_a_device_is_read_from_its_byte(
-    byte: int, state: m.NodeState, configured: bool, application: bool
+    byte: int, state: s.NodeState, configured: bool, application: bool
 ) -> None:
-    read = m.NodeState.of(byte)
+    read = s.NodeState.of(byte)
     assert read is state
     assert (read.configured, read.has_application) == (configured, application)
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x01, 0x05, 0x84])
 def test_a_state_that_does_not_exist_is_none(byte: int) -> None:
-    assert m.NodeState.of(byte) is None
+    assert s.NodeState.of(byte) is None
 
 
 def test_the_sizes_of_tables_are_read_from_the_read_only_structure() -> None:
     structure = bytearray(0x2F)
     structure[0x0A], structure[0x16], structure[0x24] = 0x80 | 20, 0xF7, 5
-    sizes = m.TableSizes.from_bytes(bytes(structure[m.TableSizes.OFFSET :][: m.TableSizes.SIZE]))
-    assert sizes == m.TableSizes(addresses=15, variables=20, aliases=5)
+    sizes = s.TableSizes.from_bytes(bytes(structure[s.TableSizes.OFFSET :][: s.TableSizes.SIZE]))
+    assert sizes == s.TableSizes(addresses=15, variables=20, aliases=5)
     assert not sizes.more_variables
-    assert m.TableSizes(15, 63, 0).more_variables
+    assert s.TableSizes(15, 63, 0).more_variables
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_table_sizes_or_an_answer_error(data: bytes) -> None:
     try:
-        sizes = m.TableSizes.from_bytes(data)
-    except m.AnswerError:
-        assert len(data) != m.TableSizes.SIZE
+        sizes = s.TableSizes.from_bytes(data)
+    except s.AnswerError:
+        assert len(data) != s.TableSizes.SIZE
     else:
         assert sizes.addresses <= 15
 
@@ -80,21 +81,21 @@ def test_any_answer_is_read_refused_or_an_answer_error(apdu: bytes) -> None:
         m.QueryDomain(0),
         m.QueryAddress(0),
         m.ReadMemory(m.MemoryMode.READ_ONLY, 0, 22),
-        m.UpdateDomain(0, m.UNUSED_DOMAIN),
+        m.UpdateDomain(0, s.UNUSED_DOMAIN),
     ]
     for request in requests:
         try:
             request.answer(apdu)
-        except m.AnswerError:
+        except s.AnswerError:
             pass
         except m.Refused as refusal:
             assert apdu[0] == refusal.code == m.failure_code(request.CODE)
 
 
 def test_the_error_log_is_told_in_words() -> None:
-    assert m.error_in_words(0) == ""
-    assert m.error_in_words(153) == "configuration checksum wrong (153)"
-    assert m.error_in_words(250) == "error (250)"
+    assert s.error_in_words(0) == ""
+    assert s.error_in_words(153) == "configuration checksum wrong (153)"
+    assert s.error_in_words(250) == "error (250)"
 
 
 def test_an_index_above_254_takes_three_bytes() -> None:

@@ -12,7 +12,6 @@ from core.errors import FieldhandError, Kind
 from drivers.base import Address, DriverError, NetworkState, PortError, Reading, Report, Target
 from drivers.lon.driver import LonDriver
 from drivers.lon.listening import REPORTS_KEPT
-from drivers.lon.management import DomainEntry, NodeState
 from drivers.lon.packets import (
     ApplicationPdu,
     Broadcast,
@@ -24,6 +23,7 @@ from drivers.lon.packets import (
     TransportPdu,
 )
 from drivers.lon.reports import REPEATED_WITHIN, Reports
+from drivers.lon.structures import DomainEntry, NodeState
 
 from .model import SITE, ModelChannel, ModelDevice, events_of, facts_of, working
 from .simulation import in_no_time

@@ -9,7 +9,7 @@ import pytest
 from core.errors import Kind
 from drivers.base import Address, DriverError, NetworkState, Snapshot, StepEvent, Target
 from drivers.lon.driver import LonDriver
-from drivers.lon.management import DomainEntry, NodeState
+from drivers.lon.structures import DomainEntry, NodeState
 
 from .model import PROGRAM_ID, SITE, ModelDevice, events_of, facts_of, step_names, working
 from .simulation import in_no_time

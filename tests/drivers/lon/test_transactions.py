@@ -179,6 +179,19 @@ async def test_a_late_answer_is_never_taken_for_the_answer_of_another_device() -
 
 
 @in_no_time
+async def test_whoever_waits_for_a_turn_when_it_is_closed_hears_that_the_port_is_gone() -> None:
+    work = Transactions(Channel(), ME)
+    first, second = (asyncio.create_task(work.exchange(to(1), Priority.JOB)) for _ in range(2))
+    await asyncio.sleep(0.001)
+    await work.close()
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    assert isinstance(done[0], asyncio.CancelledError)
+    assert isinstance(done[1], PortError)
+    with pytest.raises(PortError, match="closed"):
+        await work.exchange(to(1), Priority.JOB)
+
+
+@in_no_time
 async def test_an_answer_that_cannot_belong_to_the_request_is_not_taken() -> None:
     channel = Channel()
     work = Transactions(channel, ME)

@@ -29,8 +29,9 @@ from drivers.base import (
 from drivers.lon import update
 from drivers.lon import update_messages as m
 from drivers.lon.dialogue import Dialogue
-from drivers.lon.management import UNUSED_DOMAIN, AnswerError, DomainEntry, Refused
+from drivers.lon.management import Refused
 from drivers.lon.packets import ApplicationPdu, Broadcast, NeuronId, Packet, SessionPdu
+from drivers.lon.structures import UNUSED_DOMAIN, AnswerError, DomainEntry
 from drivers.lon.transactions import Transactions
 
 from .simulation import in_no_time
