@@ -161,7 +161,9 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
         Command("invert", ("I",), "invert the selection of what is shown", title="Invert the Selection"),
         Command("unselect", ("u",), "select none", title="Select None"),
         Command("reselect", ("V",), "select again what was selected before", title="Select Again"),
-        Command("kept", ("K",), "keep the selection under a name, or select one that was kept", title="Kept Selections"),
+        Command(
+            "kept", ("K",), "keep the selection under a name, or select one that was kept", title="Kept Selections"
+        ),
         Command("filter", ("slash",), 'filter: words, field:value, fw:<2.1, !not, a,b, "exactly"', "filter", "Filter"),
         Command("step_back", ("escape",), "clear the filter, then the selection"),
         Command("sort", ("s",), "sort by the next column"),

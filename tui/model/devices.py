@@ -33,9 +33,7 @@ SEVERITY: Final[Mapping[Status, int]] = {
 """The order of statuses when sorted by them: what needs somebody first."""
 
 
-NEEDS_SOMEBODY: Final = frozenset(
-    {Status.FAILED, Status.DOWN, Status.NO_APPLICATION, Status.SUSPECT, Status.MARGINAL}
-)
+NEEDS_SOMEBODY: Final = frozenset({Status.FAILED, Status.DOWN, Status.NO_APPLICATION, Status.SUSPECT, Status.MARGINAL})
 
 
 @dataclass(frozen=True, slots=True)
