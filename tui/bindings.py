@@ -284,6 +284,24 @@ COMMANDS: Final[dict[Place, tuple[Command, ...]]] = {
     Place.TEXT: (),
 }
 
+ON_A_ROW: Final = frozenset(
+    {
+        "palette",
+        "mark",
+        "details",
+        "assign",
+        "members",
+        "rename",
+        "delete",
+        "open",
+        "remove",
+        "pause",
+        "pause_all",
+        "export",
+    }
+)
+"""What the key line says only where there is a row: the actions of commands."""
+
 VIEWS: Final = (
     Command("view('devices')", ("1",), "Devices"),
     Command("view('groups')", ("2",), "Groups"),
