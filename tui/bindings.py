@@ -370,6 +370,24 @@ DIALOGS: Final[dict[Place, tuple[Command, ...]]] = {
 }
 """Dialogs, with what their buttons or lists bring. Their own keys are the same for everybody."""
 
+ON_A_ROW: Final = frozenset(
+    {
+        "palette",
+        "mark",
+        "details",
+        "assign",
+        "members",
+        "rename",
+        "delete",
+        "open",
+        "remove",
+        "pause",
+        "pause_all",
+        "export",
+    }
+)
+"""What the key line says only where there is a row: the actions of commands."""
+
 VIEWS: Final = (
     Command("view('devices')", ("1",), "Devices"),
     Command("view('groups')", ("2",), "Groups"),

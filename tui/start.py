@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import ClassVar
+
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
@@ -15,6 +18,12 @@ from tui.feed import reconnecting
 from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
 from tui.theme import Appearance
+
+
+class PlainScrollBar(ScrollBarRender):
+    """A scroll bar of whole cells, for terminals that know ASCII only."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
 
 
 async def console(
@@ -37,6 +46,8 @@ async def console(
             reason="the console needs one; see 'fieldhand --help'",
         )
     keymap, appearance = Keymap.load(os.environ), Appearance.of_terminal(os.environ, theme)
+    if appearance.ascii_only:
+        ScrollBar.renderer = PlainScrollBar
     client = await SocketClient.connect_or_start(directory, ends_with=ends_with)
     field = field or VirtualField(directory.path / "field")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -24,6 +25,22 @@ def clean(text: str) -> str:
 
 
 _printable = lru_cache(maxsize=20_000)(printable)
+
+
+@lru_cache(maxsize=20_000)
+def in_ascii(text: str) -> str:
+    """The text for a terminal that knows ASCII only, as wide as before: without accents, and ? for what has no twin."""
+    return "".join(map(_in_ascii, text))
+
+
+def _in_ascii(character: str) -> str:
+    if character.isascii():
+        return character
+    if character == "…":
+        return "~"
+    width = cell_len(character)
+    letters = [part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)]
+    return letters[0] if width == len(letters) == 1 and letters[0].isascii() else "?" * width
 
 
 def width_of(text: str) -> int:

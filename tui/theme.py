@@ -216,11 +216,12 @@ _WITHOUT: Final[Mapping[Token, str]] = {
     Token.STRONG: "bold",
     Token.HEAD: "underline",
     Token.KEY: "bold",
-    Token.BAD: "bold",
+    Token.BAD: "bold underline",
     Token.MARK: "bold",
     Token.YELLOW_BOLD: "bold",
     Token.CHOSEN: "bold reverse",
 }
+"""What failed stands out most: work that goes on is bold too."""
 _BOLD = frozenset({Token.STRONG, Token.BAD, Token.MARK, Token.KEY, Token.YELLOW_BOLD, Token.CHOSEN})
 
 

@@ -25,7 +25,7 @@ async def test_y_copies_the_uid_to_the_terminal_and_into_a_file(
         await operator.press("y")
         assert operator.app.clipboard == "00D071150900"
         assert operator.message == f"00D071150900 sent to the terminal, and to {copied}"
-        assert copied.read_text() == "00D071150900\n"
+    assert copied.read_text() == "00D071150900\n"  # noqa: ASYNC240 - nothing else waits
 
 
 async def test_where_the_file_cannot_be_written_it_says_so(

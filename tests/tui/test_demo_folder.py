@@ -15,7 +15,20 @@ import pytest
 
 from tui.demo_folder import PREFIX, YOUNG_SECONDS, demo_folder
 
-HOLDS_ONE = "import time; from tui.demo_folder import demo_folder\nwith demo_folder() as f: print(f, flush=True); time.sleep(99)"
+HOLDS_ONE = """
+import time
+from tui.demo_folder import demo_folder
+with demo_folder() as folder:
+    print(folder, flush=True)
+    time.sleep(99)
+"""
+HOLDS_A_LOCK = """
+import fcntl, sys, time
+lock = open(sys.argv[1])
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(99)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +82,8 @@ def test_a_demo_at_work_keeps_its_folder_until_it_is_killed(folder: Path) -> Non
 
 def test_a_folder_stays_while_its_worker_does(folder: Path) -> None:
     path = left_behind(folder)
-    hold = f"import fcntl,time; f=open({str(path / 'worker.lock')!r}); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); time.sleep(99)"
-    worker = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", HOLDS_A_LOCK, str(path / "worker.lock")]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert worker.stdout is not None
     worker.stdout.readline()
     try:

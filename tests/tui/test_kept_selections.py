@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the selections are kept."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return tmp_path / "data" / "fieldhand" / "selections.json"
+
+
+def content(file: Path) -> Any:
+    return json.loads(file.read_text())
+
+
+def write(file: Path, what: object) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(what))
 
 
 async def keep(operator: Operator, name: str) -> None:
@@ -69,10 +79,10 @@ async def test_a_selection_is_kept_instead_of_another_or_forgotten(
         await operator.type("mine")
         assert "the 2 selected instead" in operator.line("Keep mine")
         await operator.press("down", "enter")
-        assert list(json.loads(file.read_text())[str(engine.store)].values()) == [[1, 2]]
+        assert list(content(file)[str(engine.store)].values()) == [[1, 2]]
         await operator.press("K", "ctrl+r")
         assert operator.message == "mine is forgotten; its devices stay"
-        assert json.loads(file.read_text()) == {str(engine.store): {}}
+        assert content(file) == {str(engine.store): {}}
         assert operator.devices.selected == {1, 2}
 
 
@@ -89,21 +99,19 @@ async def test_with_nothing_selected_and_nothing_kept_it_says_what_to_do(
 
 async def test_those_of_a_site_that_is_no_more_go(engine: FakeEngine, open_console: OpenConsole, file: Path) -> None:
     await plant(engine)
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"/gone/fieldhand.sqlite": {"old": [1]}}))
+    write(file, {"/gone/fieldhand.sqlite": {"old": [1]}})
     async with open_console() as operator:
         await operator.press("space")
         await keep(operator, "mine")
-        assert list(json.loads(file.read_text())) == [str(engine.store)]
+        assert list(content(file)) == [str(engine.store)]
 
 
 async def test_a_file_that_holds_something_else_is_left_as_it_is(
     engine: FakeEngine, open_console: OpenConsole, file: Path
 ) -> None:
     await plant(engine)
-    file.parent.mkdir(parents=True)
-    file.write_text('["not", "selections"]')
+    write(file, ["not", "selections"])
     async with open_console() as operator:
         await operator.press("K")
         assert "it holds no selections" in operator.message
-        assert file.read_text() == '["not", "selections"]'
+        assert content(file) == ["not", "selections"]

@@ -21,7 +21,7 @@ from core.actions import ACTIONS
 from core.rpc import ImportReport
 from tests.tui import tour
 from tests.tui.conftest import OpenConsole
-from tests.tui.field import FakeEngine, report
+from tests.tui.field import FakeEngine, plant, report
 from tui.bindings import (
     BUTTONS,
     COMMANDS,
@@ -190,3 +190,34 @@ def test_the_help_page_tells_of_every_key(place: Place) -> None:
 @pytest.mark.parametrize("place", Place)
 def test_every_command_says_what_it_does(place: Place) -> None:
     assert all(command.help for _, commands in pages(place) for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ((), "/ filter  D discover  ? help"),
+        (("2",), "n new  ? help"),
+        (("3",), "H history  ? help"),
+        (("4",), "i import  ? help"),
+        (("6",), "n add port  ? help"),
+        (("7",), "f freeze  / filter  ? help"),
+        (("3", "H"), "/ filter  Esc back  ? help"),
+    ],
+)
+async def test_where_nothing_is_listed_the_key_line_offers_nothing_on_it(
+    engine: FakeEngine, open_console: OpenConsole, keys: tuple[str, ...], line: str
+) -> None:
+    async with open_console() as operator:
+        await operator.press(*keys)
+        assert operator.screen().splitlines()[-1].strip() == line
+
+
+async def test_what_is_selected_can_be_acted_on_while_the_filter_hides_it(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("space", "slash", "x", "y", "enter")
+        assert "a actions on selected" in operator.screen().splitlines()[-1]
+        await operator.press("u")
+        assert operator.screen().splitlines()[-1].strip() == "/ filter  D discover  ? help"

@@ -3,14 +3,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from textual.scrollbar import ScrollBar
 
 from core.errors import FieldhandError
 from core.lifecycle import Status
 from core.models import JobState, TaskState
 from tests.tui.conftest import OpenConsole
-from tests.tui.field import FakeEngine, plant
+from tests.tui.field import FakeEngine, Spec, plant
 from tui.model.devices import SEVERITY
 from tui.screens.pages import MEANINGS
+from tui.start import PlainScrollBar
 from tui.theme import JOB_TOKENS, PALETTES, STATUS_TOKENS, TASK_TOKENS, THEMES, Appearance, Depth, Token
 
 
@@ -128,3 +130,23 @@ async def test_the_theme_is_changed_from_the_palette_and_everything_follows(
             strip = next(s for s in operator.app.screen._compositor.render_strips() if "Boiler 2" in s.text)
             shown = {segment.style.bgcolor for segment in strip if segment.style}
             assert plain in shown or (plain is None and operator.app.native_ansi_color)
+
+
+async def test_on_a_terminal_of_ascii_nothing_else_is_written_whatever_devices_say(
+    engine: FakeEngine, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScrollBar, "renderer", PlainScrollBar)
+    await engine.add_port()
+    await engine.add_license(10)
+    await engine.add(Spec("Lüfter 漢 ½"), Spec("Zuluftanlage Süd – Ventilator im Erdgeschoß, Achse 14"))
+    async with open_console(appearance=Appearance(ascii_only=True)) as operator:
+        assert "Lufter ?? ?" in operator.screen()
+        for key in ("asterisk", "p", "d", "escape", "i", "escape", "question_mark", "escape", "m", "escape", "3"):
+            await operator.press(key)
+            assert operator.screen().isascii()
+
+
+def test_without_colour_what_failed_stands_out_from_work_that_goes_on() -> None:
+    appearance = Appearance(Depth.NONE)
+    assert appearance.style(Token.BAD).underline
+    assert not appearance.style(Token.ACCENT).underline

@@ -13,11 +13,11 @@ from core.rpc import AddLicense, AddPort, Discover, TrustKey
 from tui.console import Console
 from tui.flows.devices import search
 from tui.flows.virtual_field import DEVICES, PORT_NAME
+from tui.model.devices import Change
 from tui.text import plural
 
 OPENING_SECONDS: Final = 15.0
 """The worker looks for a port that was lost again and again, at least every few seconds."""
-PAUSE_SECONDS: Final = 0.2
 PRACTICE_DAYS: Final = 7
 """How long the license to practise lasts: it is no way to have seats for good."""
 
@@ -52,8 +52,7 @@ async def resume(app: Console) -> None:
     app.say("the virtual field has started afresh: asking its devices")
     try:
         async with asyncio.timeout(OPENING_SECONDS):
-            while not (opened := [port.name for port in app.site.ports if _open(app, port)]):
-                await asyncio.sleep(PAUSE_SECONDS)
+            port = await _opened(app)
     except TimeoutError:
         app.say(
             "the virtual field has started afresh, but its port does not open",
@@ -61,13 +60,25 @@ async def resume(app: Console) -> None:
             hint="{view-ports} Ports says why",
         )
         return
-    for port in opened:
-        found = await app.call(Discover(port=port))
-        app.say(f"the virtual field has started afresh: its {plural(len(found), 'device')} are as new again")
+    found = await app.call(Discover(port=port.name))
+    app.say(f"the virtual field has started afresh: its {plural(len(found), 'device')} are as new again")
 
 
-def _open(app: Console, port: Port) -> bool:
-    return app.field.serves(port) and port.state is PortState.OPEN
+async def _opened(app: Console) -> Port:
+    """The port of the virtual field, as soon as the worker has opened it."""
+    opened: asyncio.Future[Port] = asyncio.get_running_loop().create_future()
+
+    def look(_: Change) -> None:
+        port = next((port for port in app.site.ports if app.field.serves(port)), None)
+        if port is not None and port.state is PortState.OPEN and not opened.done():
+            opened.set_result(port)
+
+    app.store_changed.subscribe(app, look, immediate=True)
+    try:
+        look(Change(frozenset(), moved=False))
+        return await opened
+    finally:
+        app.store_changed.unsubscribe(app)
 
 
 async def license_seats(

@@ -93,6 +93,8 @@ class DevicesView(View):
         devices = self.app.site.devices
         if self.query_one(FilterLine).editing:
             return [*labelled(FILTERING), ("", "words  status:failed  !group:roof")]
+        if not devices.chosen():
+            return keys_of(self.app, self.PLACE, rows=False)
         first, *rest = keys_of(self.app, self.PLACE)
         if devices.selected:
             first = (first[0], "actions on selected")

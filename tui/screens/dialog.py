@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from tui.bindings import HELP, INTERRUPT, LEAVE, Place, bindings
 from tui.console import Console
-from tui.text import clean, wrap
+from tui.text import clean, in_ascii, wrap
 from tui.theme import Token
 from tui.widgets.block import Block, Line
 from tui.widgets.too_small import TooSmall
@@ -85,7 +85,8 @@ class Dialog(ModalScreen[R], Generic[R], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Title and focus."""
-        self.query_one(Frame).border_title = Text(self._title)  # a Text is never parsed as markup
+        title = in_ascii(self._title) if self.app.appearance.ascii_only else self._title
+        self.query_one(Frame).border_title = Text(title)  # a Text is never parsed as markup
         self._opened = self.app.clock.monotonic()
         first = self.first()
         if first is not None:

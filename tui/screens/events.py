@@ -20,7 +20,7 @@ from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.model.words import Words
 from tui.screens.device import DeviceScreen
-from tui.screens.screen import Keys, keys_of, labelled
+from tui.screens.screen import Keys, labelled
 from tui.screens.view import View
 from tui.text import clean, cut_middle, local, plural
 from tui.theme import Token
@@ -126,10 +126,8 @@ class EventsView(View):
         """What the filter takes while it is typed."""
         if self._filter.editing:
             return labelled(FILTERING)
-        return [
-            (key, "go on" if label == "freeze" and self._frozen else label)
-            for key, label in keys_of(self.app, self.PLACE)
-        ]
+        keys = super().keys()
+        return [(key, "go on" if label == "freeze" and self._frozen else label) for key, label in keys]
 
     def hint(self) -> str:
         """The event under the cursor in full."""

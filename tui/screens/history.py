@@ -12,7 +12,7 @@ from core.errors import FieldhandError
 from core.interchange import history_text
 from core.models import Device, Job, Task
 from core.store import views
-from tui.bindings import COMMANDS, FILTERING, Place, bindings
+from tui.bindings import BACK, COMMANDS, FILTERING, Place, bindings
 from tui.console import READ
 from tui.flows.actions import choose_command
 from tui.flows.saving import save_text
@@ -20,7 +20,7 @@ from tui.model.columns import Column
 from tui.model.columns import Place as ColumnPlace
 from tui.model.devices import Change
 from tui.model.words import Words
-from tui.screens.screen import Keys, PushedScreen, labelled
+from tui.screens.screen import Keys, PushedScreen, keys_of, labelled
 from tui.text import clean, cut_middle, local, plural
 from tui.theme import TASK_TOKENS, Token
 from tui.widgets.block import Line, Piece
@@ -116,7 +116,8 @@ class HistoryScreen(PushedScreen):
         """What the filter takes while it is typed."""
         if self._filter.editing:
             return labelled(FILTERING)
-        return super().keys()
+        keys = keys_of(self.app, self.PLACE, rows=self._table.count > 0)
+        return [*keys, *labelled(self.app.commands([BACK]))]
 
     def hint(self) -> str:
         """The line under the cursor in full."""

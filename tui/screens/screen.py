@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, ON_DEVICES, Command, Place, bindings, key_name
+from tui.bindings import BACK, COMMANDS, EVERYWHERE, INTERRUPT, ON_A_ROW, ON_DEVICES, Command, Place, bindings, key_name
 from tui.console import Console
 from tui.model.devices import Change
 from tui.widgets.bottom_lines import KeyLine, MessageLine
@@ -28,9 +28,10 @@ def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
     return [(key_name(command.keys[0]), command.label) for command in commands if command.label]
 
 
-def keys_of(app: Console, place: Place) -> list[tuple[str, str]]:
-    """What the key line says of a place, apart from the actions on devices."""
-    return labelled(app.commands([command for command in COMMANDS[place] if command not in ON_DEVICES]))
+def keys_of(app: Console, place: Place, *, rows: bool = True) -> list[tuple[str, str]]:
+    """What the key line says of a place, apart from the actions on devices; without `rows` there is nothing listed."""
+    commands = [command for command in COMMANDS[place] if command not in ON_DEVICES]
+    return labelled(app.commands([command for command in commands if rows or command.action not in ON_A_ROW]))
 
 
 class FullScreen(Screen[R], Generic[R], inherit_bindings=False):

@@ -28,7 +28,7 @@ class View(Vertical, inherit_bindings=False):
 
     def keys(self) -> Keys:
         """The keys that are useful now, the best first."""
-        return keys_of(self.app, self.PLACE)
+        return keys_of(self.app, self.PLACE, rows=self.table.count > 0)
 
     def hint(self) -> str:
         """A word on what the cursor is on."""

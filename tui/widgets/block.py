@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.console import Console
-from tui.text import width_of
+from tui.text import in_ascii, width_of
 from tui.theme import Appearance, Token
 
 Piece = tuple[str, Token]
@@ -33,7 +33,8 @@ def spread(left: Line, right: Line, width: int) -> list[Piece]:
 
 def strip_of(line: Line, width: int, appearance: Appearance, *, cursor: bool = False) -> Strip:
     """The line as Textual draws it, exactly that wide."""
-    segments = [Segment(text, appearance.style(token, cursor=cursor)) for text, token in line if text]
+    shown = ((in_ascii(text) if appearance.ascii_only else text, token) for text, token in line if text)
+    segments = [Segment(text, appearance.style(token, cursor=cursor)) for text, token in shown]
     fill = appearance.style(Token.TEXT, cursor=cursor)
     return Strip(segments).adjust_cell_length(width, fill).simplify()
 

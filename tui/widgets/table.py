@@ -127,7 +127,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.Moved())
 
     def move_to_next(self, wanted: Callable[[int], bool], step: int) -> None:
-        """Put the cursor on the next row that is wanted, or (step -1) the one before, over the ends; say so if none is."""
+        """Put the cursor on the next row that is wanted, or (step -1) the one before, over the ends."""
         ways = ((self.cursor + step * distance) % self.count for distance in range(1, self.count + 1))
         index = next((index for index in ways if wanted(index)), None)
         if index is None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.text import age, clean, cut_end, cut_middle, duration, exact, fit, natural, width_of, wrap
+from tui.text import age, clean, cut_end, cut_middle, duration, exact, fit, in_ascii, natural, width_of, wrap
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,18 @@ def test_escape_sequences_lose_their_escape() -> None:
 
 def test_numbers_in_names_count() -> None:
     assert sorted(["AHU-10", "ahu-2", "AHU-1"], key=natural) == ["AHU-1", "ahu-2", "AHU-10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Lüfter", "Lufter"), ("reading…", "reading~"), ("漢 ½", "?? ?"), ("fan", "fan"), ("ß→", "??")],
+)
+def test_a_terminal_of_ascii_gets_twins_where_there_are_some(text: str, expected: str) -> None:
+    assert in_ascii(text) == expected
+
+
+@given(st.text())
+def test_in_ascii_a_text_is_ascii_and_as_wide_as_before(text: str) -> None:
+    text = clean(text)
+    assert in_ascii(text).isascii()
+    assert width_of(in_ascii(text)) == width_of(text)
