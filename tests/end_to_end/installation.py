@@ -1,37 +1,26 @@
-"""Real processes for the tests: a state directory with its commands, a virtual field, and a terminal with a console."""
+"""Real processes for the tests: a state directory with its commands, and a virtual field."""
 
 from __future__ import annotations
 
-import codecs
-import fcntl
+import asyncio
 import json
 import os
-import pty
-import select
-import signal
-import struct
 import subprocess
 import sys
-import termios
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import pyte
+import aiosqlite
 
+from core.models import Job, JobState
+from core.paths import StateDirectory
+from core.store import views
+from core.store.database import open_reader
+from tests.end_to_end.terminals import eventually
+
+R = TypeVar("R")
 FIELDHAND = (sys.executable, "-m", "tui.command_line")
-PATIENCE_SECONDS = 120.0
-"""When a condition is given up: no statement about speed, only the end of a test that has failed."""
-
-
-def eventually(condition: Callable[[], bool], say: Callable[[], object] = lambda: "") -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, say()
-        time.sleep(0.02)
 
 
 class Field:
@@ -125,6 +114,22 @@ class Installation:
         devices: list[dict[str, Any]] = self.json("devices", *arguments)
         return devices
 
+    def read(self, view: Callable[[aiosqlite.Connection], Awaitable[R]]) -> R:
+        """What the store says, looked up here: a command takes a process of its own, which is slow to ask again."""
+
+        async def read() -> R:
+            db = await open_reader(StateDirectory(self.directory).store)
+            try:
+                return await view(db)
+            finally:
+                await db.close()
+
+        return asyncio.run(read())
+
+    def progress(self, job: int) -> Job:
+        """How far a job is."""
+        return self.read(lambda db: views.job(db, job))
+
     def worker(self) -> int:
         """The worker's process id."""
         return int(self.json("worker", "status")["pid"])
@@ -135,7 +140,7 @@ class Installation:
 
     def wait_for_job(self, job: int) -> dict[str, Any]:
         """The outcome of a job, when it has ended."""
-        eventually(lambda: self.job(job)["state"] != "running", lambda: self.job(job))
+        eventually(lambda: self.progress(job).state is not JobState.RUNNING, lambda: self.job(job))
         return self.job(job)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -144,75 +149,3 @@ class Installation:
 
     def close(self) -> None:
         subprocess.run([*FIELDHAND, "worker", "stop"], env=self.environment, capture_output=True, check=False)
-
-
-class Terminal:
-    """A program in a terminal of its own, and the screen it shows."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str], columns: int = 80, rows: int = 24) -> None:
-        self._screen = pyte.Screen(columns, rows)
-        self._stream = pyte.Stream(self._screen)
-        self._lock = threading.Lock()
-        self._ended = False
-        environment = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-        self.pid, self._master = pty.fork()
-        if self.pid == 0:
-            os.execvpe(command[0], list(command), environment)
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            os.write(self._master, key.encode())
-
-    @property
-    def text(self) -> str:
-        with self._lock:
-            return "\n".join(self._screen.display)
-
-    def shows(self, *texts: str) -> None:
-        """Wait until all of this is on the screen."""
-        eventually(lambda: all(text in self.text for text in texts), lambda: f"{texts} not on\n{self.text}")
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        self._reap()
-
-    def hang_up(self) -> None:
-        """Close the terminal as a lost SSH session does: the kernel sends SIGHUP."""
-        os.kill(self.pid, signal.SIGHUP)
-        self._reap()
-
-    def close(self) -> None:
-        """End it, if it has not ended yet."""
-        if not self._ended:
-            self.kill()
-
-    def wait(self) -> int:
-        """The exit code, once it has ended."""
-        return self._reap()
-
-    def _reap(self) -> int:
-        status: list[int] = []
-
-        def ended() -> bool:
-            pid, code = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                status.append(os.waitstatus_to_exitcode(code))
-            return bool(pid)
-
-        eventually(ended, lambda: self.text)
-        self._ended = True
-        return status[0]
-
-    def _read(self) -> None:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while True:
-            select.select([self._master], [], [])
-            try:
-                data = os.read(self._master, 65536)
-            except OSError:  # the program has ended
-                return
-            with self._lock:
-                self._stream.feed(decoder.decode(data))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import Terminal, eventually
 from tui.screens.dialog import DEAF_SECONDS
 
 NAMES = {"Enter": "\r", "Space": " ", "Esc": "\x1b"}

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, eventually
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import eventually
 
 DEVICES = 10
 BUSY = 50

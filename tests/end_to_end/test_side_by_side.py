@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
+from core.store import views
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import Terminal, eventually
 
 
 def test_a_second_console_sees_the_first_ones_job_live_and_starts_its_own(
@@ -24,8 +26,8 @@ def test_a_second_console_sees_the_first_ones_job_live_and_starts_its_own(
     second.shows("20 of 60")
     second.press("p")
 
-    eventually(lambda: len(installation.json("jobs")) == 2, lambda: second.text)
-    jobs = {job["job"] for job in installation.json("jobs")}
+    eventually(lambda: len(installation.read(views.jobs)) == 2, lambda: second.text)
+    jobs = {job.id for job in installation.read(views.jobs)}
     (second_job,) = jobs - {first_job}
     assert installation.wait_for_job(second_job)["done"] == 1
     assert installation.wait_for_job(first_job)["done"] == 40
