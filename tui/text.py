@@ -78,6 +78,11 @@ def age(seconds: float) -> str:
     return _compact(seconds)
 
 
+def ago(seconds: float) -> str:
+    """The same in a sentence: just now, 10 s ago."""
+    return "just now" if seconds < JUST_NOW else f"{age(seconds)} ago"
+
+
 def duration(seconds: float) -> str:
     """How long, compact: 4 s, 3 m, 2 h, 4 d; tenths below ten seconds would only flicker."""
     return _compact(max(seconds, 1.0)) if seconds > 0 else "0 s"

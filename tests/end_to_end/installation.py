@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
+from core import licensing
+from core.client import SocketClient
 from core.models import Job, JobState
 from core.paths import StateDirectory
+from core.rpc import AddLicense, AddPort, Adopt, Discover, TrustKey
 from core.store import views
 from core.store.database import open_reader
 from tests.end_to_end.terminals import eventually
@@ -95,20 +98,42 @@ class Installation:
         assert "Traceback" not in said
         return said
 
+    def talk(self, conversation: Callable[[SocketClient], Awaitable[R]]) -> R:
+        """Ask the worker itself, which is started if there is none: for what is not what the test is about."""
+
+        async def talk() -> R:
+            client = await SocketClient.connect_or_start(StateDirectory(self.directory))
+            try:
+                return await conversation(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(talk())
+
     def license(self, devices: int) -> None:
-        """Seats, the way an operator gets them."""
-        folder = self.directory.parent
-        key, file = folder / f"key-{devices}", folder / f"license-{devices}"
-        self.run("license", "keygen", str(key))
-        self.run("license", "trust", f"{key}.pub")
-        self.run("license", "issue", "--key", str(key), "--devices", str(devices), "--out", str(file))
-        self.run("license", "add", str(file))
+        """So many seats more."""
+        private, public = licensing.generate_key()
+
+        async def add(client: SocketClient) -> None:
+            await client.call(TrustKey(key=public))
+            await client.call(AddLicense(text=licensing.issue(private, devices)))
+
+        self.talk(add)
+
+    def add_port(self, url: str, name: str, adopt: int | None = None) -> Sequence[int]:
+        """A port, and the devices that a search finds there: all of them, or so many."""
+
+        async def add(client: SocketClient) -> Sequence[int]:
+            await client.call(AddPort(url=url, name=name))
+            found = await client.call(Discover(port=name)) if adopt != 0 else ()
+            return await client.call(Adopt(port=name, devices=found[:adopt]))
+
+        return self.talk(add)
 
     def set_up(self, field: Field, seats: int = 500) -> None:
         """License, port, devices."""
         self.license(seats)
-        self.run("port", "add", field.url(), "--name", "FT-1")
-        self.run("discover", "FT-1", "--adopt")
+        self.add_port(field.url(), "FT-1")
 
     def devices(self, *arguments: str) -> list[dict[str, Any]]:
         devices: list[dict[str, Any]] = self.json("devices", *arguments)

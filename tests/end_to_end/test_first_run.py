@@ -46,7 +46,7 @@ def test_a_newcomer_practises_without_hardware(newcomer: Newcomer, installation:
     screen.shows("No port yet", "No license yet")
     newcomer.press("v", "adds a virtual field")
     newcomer.press("Enter", "adopt")
-    screen.shows("devices adopted from virtual: Space selects, p provisions")
+    screen.shows("devices adopted from virtual: Space selects, p provisions", "unprovisioned")
     for count in range(1, 6):
         newcomer.press("Space", "select")
         screen.shows(f"{count} selected")

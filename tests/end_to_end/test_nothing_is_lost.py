@@ -78,7 +78,7 @@ def console_with_a_job(
 ) -> tuple[Terminal, int]:
     installation.set_up(there)
     console = terminal(FIELDHAND, installation.environment)
-    console.shows("unprovisioned")
+    console.shows(f"{DEVICES} devices", "unprovisioned")
     console.press("*")
     console.shows(f"{DEVICES} selected")
     console.press("p")

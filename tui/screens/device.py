@@ -23,7 +23,7 @@ from tui.flows.starting import Subject
 from tui.model.devices import Change, Row
 from tui.screens.history import HistoryScreen
 from tui.screens.screen import Keys, PushedScreen
-from tui.text import age, clean, cut_end, exact, fit, plural, wrap
+from tui.text import age, ago, clean, cut_end, exact, fit, plural, wrap
 from tui.theme import STATUS_TOKENS, TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece
 
@@ -105,7 +105,7 @@ class DeviceBlock(Block):
             return "its configuration was never saved"
         newest, more = self.saved[0], len(self.saved) - 1
         before = f", and {plural(more, 'time')} before" if more else ""
-        return f"configuration, {age(now - newest.taken_at)} ago{before}"
+        return f"configuration, {ago(now - newest.taken_at)}{before}"
 
     def _history(self, width: int) -> list[Line]:
         now = self.app.clock.now()

@@ -23,7 +23,7 @@ from tui.flows.starting import Subject, reasons, start
 from tui.model.devices import Change
 from tui.screens.form import Label
 from tui.screens.screen import Keys, PushedScreen, keys_of
-from tui.text import age, clean, cut_middle, fit, wrap
+from tui.text import ago, clean, cut_middle, fit, wrap
 from tui.theme import TASK_TOKENS, Token
 from tui.widgets.block import Block, Line, Piece
 from tui.widgets.field import Field
@@ -142,7 +142,7 @@ class Comparison(Block):
         taken = [(label, text, "taken over", Token.GOOD) for label, text in lines]
         if self.saved is None:
             return [*taken, ("Configuration", "not saved", "saved first, if it answers", Token.WARNING)]
-        saved = f"saved {age(now - self.saved.taken_at)} ago"
+        saved = f"saved {ago(now - self.saved.taken_at)}"
         return [*taken, ("Configuration", saved, "restored", Token.GOOD)]
 
     def _by_hand(self, width: int) -> list[Line]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from core import licensing
 from core.client import SocketClient
 from core.models import Device
-from core.paths import StateDirectory
-from core.rpc import AddLicense, AddPort, Adopt, Discover, EditDevice, Request, TrustKey
+from core.rpc import EditDevice, Request
 from core.store import views
 from tests.end_to_end.installation import FIELDHAND, Field, Installation
 from tests.end_to_end.terminals import Screen, eventually
@@ -42,19 +39,10 @@ class Tour:
 
     def set_up(self, seats: int, adopt: int | None, *requests: Request[Any]) -> None:
         """License, ports, so many of the devices that a search finds (all for None), and more."""
-
-        async def ask(client: SocketClient) -> None:
-            private, public = licensing.generate_key()
-            await client.call(TrustKey(key=public))
-            await client.call(AddLicense(text=licensing.issue(private, seats)))
-            for name, url in self.ports.items():
-                await client.call(AddPort(url=url, name=name))
-            found = await client.call(Discover(port="FT-1")) if adopt != 0 else ()
-            adopted: tuple[int, ...] = await client.call(Adopt(port="FT-1", devices=found[:adopt]))
-            for number, device in enumerate(adopted, start=1):
-                await client.call(EditDevice(device=device, name=f"Fan {number}"))
-
-        self._talk(ask)
+        self.installation.license(seats)
+        for name, url in self.ports.items():
+            found = self.installation.add_port(url, name, adopt if name == "FT-1" else 0)
+            self.meanwhile(*(EditDevice(device=id_, name=f"Fan {place}") for place, id_ in enumerate(found, start=1)))
         self.meanwhile(*requests)
 
     @property
@@ -137,8 +125,7 @@ class Tour:
             for request in requests:
                 await client.call(request)
 
-        if requests:
-            self._talk(ask)
+        self.installation.talk(ask)
         return self
 
     def devices(self) -> Sequence[Device]:
@@ -148,13 +135,3 @@ class Tour:
 
     def _reads(self, *parts: str) -> bool:
         return re.search(".*".join(re.escape(part) for part in parts), self._screen.text) is not None
-
-    def _talk(self, ask: Callable[[SocketClient], Any]) -> None:
-        async def talk() -> None:
-            client = await SocketClient.connect_or_start(StateDirectory(self.installation.directory))
-            try:
-                await ask(client)
-            finally:
-                await client.close()
-
-        asyncio.run(talk())
