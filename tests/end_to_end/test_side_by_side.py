@@ -12,8 +12,7 @@ def test_a_second_console_sees_the_first_ones_job_live_and_starts_its_own(
 ) -> None:
     there = field("--lon", "40", "--lon", "20", "--rate", "ft10")
     installation.set_up(there)
-    installation.run("port", "add", there.url(1), "--name", "FT-2")
-    installation.run("discover", "FT-2", "--adopt")
+    installation.add_port(there.url(1), "FT-2")
     installation.run("group", "add", "north")
     north = [device["uid"] for device in installation.devices("--filter", "port:FT-1")]
     installation.run("group", "assign", "north", *north)

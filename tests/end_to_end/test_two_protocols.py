@@ -18,8 +18,7 @@ def there(installation: Installation, field: Callable[..., Field]) -> Field:
     there = field("--lon", str(LON), "--modbus", str(UNITS), "--modbus", str(UNITS), "--rate", "unlimited")
     installation.license(LON + 2 * UNITS)
     for number, port in enumerate(("FT-1", "RS-1", "RS-2")):
-        installation.run("port", "add", there.url(number) + (SCAN if number else ""), "--name", port)
-        installation.run("discover", port, "--adopt")
+        installation.add_port(there.url(number) + (SCAN if number else ""), port)
     return there
 
 
