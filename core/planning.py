@@ -220,7 +220,7 @@ def _configuration(device: Device, conditions: Conditions) -> str:
     """What the new unit gets of the configuration of the old one."""
     saved = conditions.snapshots.get(device.id)
     if saved is None:
-        return "no configuration was saved: the new unit gets the address only"
+        return "no configuration was saved: an old unit that is silent gives its address only"
     return f"the new unit gets the configuration that was saved {_ago(conditions.now - saved)}"
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.installation import Field, Installation, Terminal
+from tests.end_to_end.installation import Field, Installation
+from tests.end_to_end.terminals import Terminal
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.benchmarks.test_provisioning import measure
-from tests.end_to_end.installation import Field, Installation, eventually
+from tests.end_to_end.installation import Field, Installation
+from tests.end_to_end.terminals import eventually
 
 MONITORED = 25
 """Polled once a second each, which is as often as the driver asks on a channel."""

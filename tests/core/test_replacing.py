@@ -157,7 +157,7 @@ async def test_the_plan_says_what_the_new_unit_gets_and_what_is_to_be_done_to_it
     await site.client.call(EditDevice(device=device, program_id="IOX"))
     plan = await site.plan("replace", device, uid="B1")
     assert plan.by_hand == ("Press the button.", "Wait for the light.")
-    assert "no configuration was saved: the new unit gets the address only" in plan.warnings
+    assert "no configuration was saved: an old unit that is silent gives its address only" in plan.warnings
     await site.do("snapshot", device)
     (warning,) = (await site.plan("replace", device, uid="B1")).warnings
     assert warning == "the new unit gets the configuration that was saved just now"

@@ -1,37 +1,29 @@
-"""Real processes for the tests: a state directory with its commands, a virtual field, and a terminal with a console."""
+"""Real processes for the tests: a state directory with its commands, and a virtual field."""
 
 from __future__ import annotations
 
-import codecs
-import fcntl
+import asyncio
 import json
 import os
-import pty
-import select
-import signal
-import struct
 import subprocess
 import sys
-import termios
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import pyte
+import aiosqlite
 
+from core import licensing
+from core.client import SocketClient
+from core.models import Job, JobState
+from core.paths import StateDirectory
+from core.rpc import AddLicense, AddPort, Adopt, Discover, TrustKey
+from core.store import views
+from core.store.database import open_reader
+from tests.end_to_end.terminals import eventually
+
+R = TypeVar("R")
 FIELDHAND = (sys.executable, "-m", "tui.command_line")
-PATIENCE_SECONDS = 120.0
-"""When a condition is given up: no statement about speed, only the end of a test that has failed."""
-
-
-def eventually(condition: Callable[[], bool], say: Callable[[], object] = lambda: "") -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, say()
-        time.sleep(0.02)
 
 
 class Field:
@@ -106,24 +98,62 @@ class Installation:
         assert "Traceback" not in said
         return said
 
+    def talk(self, conversation: Callable[[SocketClient], Awaitable[R]]) -> R:
+        """Ask the worker itself, which is started if there is none: for what is not what the test is about."""
+
+        async def talk() -> R:
+            client = await SocketClient.connect_or_start(StateDirectory(self.directory))
+            try:
+                return await conversation(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(talk())
+
     def license(self, devices: int) -> None:
-        """Seats, the way an operator gets them."""
-        folder = self.directory.parent
-        key, file = folder / f"key-{devices}", folder / f"license-{devices}"
-        self.run("license", "keygen", str(key))
-        self.run("license", "trust", f"{key}.pub")
-        self.run("license", "issue", "--key", str(key), "--devices", str(devices), "--out", str(file))
-        self.run("license", "add", str(file))
+        """So many seats more."""
+        private, public = licensing.generate_key()
+
+        async def add(client: SocketClient) -> None:
+            await client.call(TrustKey(key=public))
+            await client.call(AddLicense(text=licensing.issue(private, devices)))
+
+        self.talk(add)
+
+    def add_port(self, url: str, name: str, adopt: int | None = None) -> Sequence[int]:
+        """A port, and the devices that a search finds there: all of them, or so many."""
+
+        async def add(client: SocketClient) -> Sequence[int]:
+            await client.call(AddPort(url=url, name=name))
+            found = await client.call(Discover(port=name)) if adopt != 0 else ()
+            return await client.call(Adopt(port=name, devices=found[:adopt]))
+
+        return self.talk(add)
 
     def set_up(self, field: Field, seats: int = 500) -> None:
         """License, port, devices."""
         self.license(seats)
-        self.run("port", "add", field.url(), "--name", "FT-1")
-        self.run("discover", "FT-1", "--adopt")
+        self.add_port(field.url(), "FT-1")
 
     def devices(self, *arguments: str) -> list[dict[str, Any]]:
         devices: list[dict[str, Any]] = self.json("devices", *arguments)
         return devices
+
+    def read(self, view: Callable[[aiosqlite.Connection], Awaitable[R]]) -> R:
+        """What the store says, looked up here: a command takes a process of its own, which is slow to ask again."""
+
+        async def read() -> R:
+            db = await open_reader(StateDirectory(self.directory).store)
+            try:
+                return await view(db)
+            finally:
+                await db.close()
+
+        return asyncio.run(read())
+
+    def progress(self, job: int) -> Job:
+        """How far a job is."""
+        return self.read(lambda db: views.job(db, job))
 
     def worker(self) -> int:
         """The worker's process id."""
@@ -135,7 +165,7 @@ class Installation:
 
     def wait_for_job(self, job: int) -> dict[str, Any]:
         """The outcome of a job, when it has ended."""
-        eventually(lambda: self.job(job)["state"] != "running", lambda: self.job(job))
+        eventually(lambda: self.progress(job).state is not JobState.RUNNING, lambda: self.job(job))
         return self.job(job)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -144,75 +174,3 @@ class Installation:
 
     def close(self) -> None:
         subprocess.run([*FIELDHAND, "worker", "stop"], env=self.environment, capture_output=True, check=False)
-
-
-class Terminal:
-    """A program in a terminal of its own, and the screen it shows."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str], columns: int = 80, rows: int = 24) -> None:
-        self._screen = pyte.Screen(columns, rows)
-        self._stream = pyte.Stream(self._screen)
-        self._lock = threading.Lock()
-        self._ended = False
-        environment = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-        self.pid, self._master = pty.fork()
-        if self.pid == 0:
-            os.execvpe(command[0], list(command), environment)
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            os.write(self._master, key.encode())
-
-    @property
-    def text(self) -> str:
-        with self._lock:
-            return "\n".join(self._screen.display)
-
-    def shows(self, *texts: str) -> None:
-        """Wait until all of this is on the screen."""
-        eventually(lambda: all(text in self.text for text in texts), lambda: f"{texts} not on\n{self.text}")
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        self._reap()
-
-    def hang_up(self) -> None:
-        """Close the terminal as a lost SSH session does: the kernel sends SIGHUP."""
-        os.kill(self.pid, signal.SIGHUP)
-        self._reap()
-
-    def close(self) -> None:
-        """End it, if it has not ended yet."""
-        if not self._ended:
-            self.kill()
-
-    def wait(self) -> int:
-        """The exit code, once it has ended."""
-        return self._reap()
-
-    def _reap(self) -> int:
-        status: list[int] = []
-
-        def ended() -> bool:
-            pid, code = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                status.append(os.waitstatus_to_exitcode(code))
-            return bool(pid)
-
-        eventually(ended, lambda: self.text)
-        self._ended = True
-        return status[0]
-
-    def _read(self) -> None:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while True:
-            select.select([self._master], [], [])
-            try:
-                data = os.read(self._master, 65536)
-            except OSError:  # the program has ended
-                return
-            with self._lock:
-                self._stream.feed(decoder.decode(data))

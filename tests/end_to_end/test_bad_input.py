@@ -21,8 +21,7 @@ def unlicensed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installatio
         closing(Field(folder / "field", "--lon", "3", "--rate", "unlimited")) as there,
         closing(Installation(folder / "state")) as installation,
     ):
-        installation.run("port", "add", there.url(), "--name", "FT-1")
-        installation.run("discover", "FT-1", "--adopt")
+        installation.add_port(there.url(), "FT-1")
         yield installation
 
 
@@ -30,8 +29,7 @@ def unlicensed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installatio
 def site(installation: Installation, field: Callable[..., Field]) -> Installation:
     """The same, to be changed."""
     there = field("--lon", "3", "--rate", "unlimited")
-    installation.run("port", "add", there.url(), "--name", "FT-1")
-    installation.run("discover", "FT-1", "--adopt")
+    installation.add_port(there.url(), "FT-1")
     return installation
 
 

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable
 
-from tests.end_to_end.installation import FIELDHAND, Terminal, eventually
+from tests.end_to_end.installation import FIELDHAND
+from tests.end_to_end.terminals import Terminal
 
 
 def test_the_demo_takes_an_operator_through_the_main_job(terminal: Callable[..., Terminal]) -> None:
@@ -16,7 +17,7 @@ def test_the_demo_takes_an_operator_through_the_main_job(terminal: Callable[...,
     screen.shows("3 selected")
     screen.press("p")
     screen.shows("3 devices", "Cancel", "Provision 3")
-    agree(screen, until="3 of 3 done")
+    screen.agrees("3 of 3 done")
 
     screen.press("\x1b")
     screen.shows("no filter")
@@ -24,27 +25,15 @@ def test_the_demo_takes_an_operator_through_the_main_job(terminal: Callable[...,
     screen.shows("offices", "plant", "roof", "air")
     screen.press("G", "p")
     screen.shows("Provision All Devices", "group roof", "Cancel")
-    agree(screen, until="Provision")
+    screen.agrees("2 Groups")
 
     screen.press("3")
     screen.shows("Provision All Devices", "Provision Selected", "done")
     screen.press("1", "/", "status:ok", "\r")
-    screen.shows("● ok")
+    screen.shows("● ok", "of 48")
     screen.press("u", "d")
     screen.shows("Deprovision 1")
-    agree(screen, until=": done")
+    screen.agrees(": done")
 
     screen.press("q")
     assert screen.wait() == 0
-
-
-def agree(screen: Terminal, until: str) -> None:
-    """A dialog is deaf at first: once it is there as a whole, agree until it has heard."""
-    screen.shows("Cancel")
-
-    def heard() -> bool:
-        if "Cancel" in screen.text:
-            screen.press("y")
-        return "Cancel" not in screen.text and until in screen.text
-
-    eventually(heard, lambda: screen.text)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import Terminal, eventually
 from tui.screens.dialog import DEAF_SECONDS
 
 NAMES = {"Enter": "\r", "Space": " ", "Esc": "\x1b"}
@@ -45,7 +46,7 @@ def test_a_newcomer_practises_without_hardware(newcomer: Newcomer, installation:
     screen.shows("No port yet", "No license yet")
     newcomer.press("v", "adds a virtual field")
     newcomer.press("Enter", "adopt")
-    screen.shows("devices adopted from virtual: Space selects, p provisions")
+    screen.shows("devices adopted from virtual: Space selects, p provisions", "unprovisioned")
     for count in range(1, 6):
         newcomer.press("Space", "select")
         screen.shows(f"{count} selected")

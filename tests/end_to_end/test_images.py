@@ -8,7 +8,8 @@ import pytest
 
 from core.images import LARGEST_IMAGE
 from tests.drivers.lon.images import PROGRAM_ID, build_apb
-from tests.end_to_end.installation import Field, Installation, eventually
+from tests.end_to_end.installation import Field, Installation
+from tests.end_to_end.terminals import eventually
 
 
 @pytest.fixture

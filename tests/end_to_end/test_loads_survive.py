@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from core.store import views
 from tests.drivers.lon.images import build_apb
-from tests.end_to_end.installation import Field, Installation, eventually
+from tests.end_to_end.installation import Field, Installation
+from tests.end_to_end.terminals import eventually
 
 RECORDS = 180
 TRIES = 20
@@ -60,8 +62,8 @@ class Load:
         wanted = int(moment * 90)
 
         def got_there() -> bool:
-            task = self.installation.json("history", "--limit", "1")[0]
-            return task["state"] != "running" or (task["percent"] or 0) >= wanted
+            (task,) = self.installation.read(lambda db: views.tasks(db, self.job))
+            return not task.state.open or (task.percent or 0) >= wanted
 
         eventually(got_there)
         time.sleep(random.random() * 0.1)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, eventually
+from core.store import views
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import eventually
 
 DEVICES = 10
 BUSY = 50
@@ -121,7 +123,8 @@ def test_a_job_holds_monitoring_and_lets_it_go_although_the_worker_is_killed(
     goes_on(installation)
 
     job = installation.json("provision", "--all", "--yes", "--no-wait", "--pause")["job"]
-    is_paused_by(installation, f"by job {job}")
+    (port,) = installation.read(views.ports)
+    assert port.paused_by == (job,)
     os.kill(installation.worker(), signal.SIGKILL)
     eventually(lambda: installation.json("status")["worker"] is None)
     worker = installation.start_worker()

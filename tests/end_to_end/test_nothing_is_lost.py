@@ -4,7 +4,9 @@ import os
 import signal
 from collections.abc import Callable
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
+from core.store import views
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import Terminal, eventually
 
 DEVICES = 60
 
@@ -13,7 +15,8 @@ def started_job(installation: Installation, there: Field) -> int:
     """A job in the middle of its work."""
     installation.set_up(there)
     job = int(installation.json("provision", "--all", "--yes", "--no-wait")["job"])
-    eventually(lambda: 3 <= installation.job(job)["done"] < DEVICES - 10, lambda: installation.job(job))
+    eventually(lambda: installation.progress(job).done >= 3, lambda: installation.job(job))
+    assert installation.progress(job).done < DEVICES - 10
     return job
 
 
@@ -75,26 +78,16 @@ def console_with_a_job(
 ) -> tuple[Terminal, int]:
     installation.set_up(there)
     console = terminal(FIELDHAND, installation.environment)
-    console.shows("unprovisioned")
+    console.shows(f"{DEVICES} devices", "unprovisioned")
     console.press("*")
     console.shows(f"{DEVICES} selected")
     console.press("p")
     console.shows(f"Provision {DEVICES}")
-    press_once_it_listens(console, installation)
-    job = int(installation.json("jobs")[0]["job"])
-    eventually(lambda: installation.job(job)["done"] >= 3, lambda: installation.job(job))
+    console.agrees()
+    eventually(lambda: bool(installation.read(views.jobs)), lambda: console.text)
+    job = installation.read(views.jobs)[0].id
+    eventually(lambda: installation.progress(job).done >= 3, lambda: installation.job(job))
     return console, job
-
-
-def press_once_it_listens(console: Terminal, installation: Installation) -> None:
-    """A dialog is deaf at first: agree until it has heard."""
-
-    def heard() -> bool:
-        if not installation.json("jobs"):
-            console.press("y")
-        return bool(installation.json("jobs"))
-
-    eventually(heard, lambda: console.text)
 
 
 def test_a_pulled_cable_only_delays_the_job(installation: Installation, field: Callable[..., Field]) -> None:

@@ -5,7 +5,8 @@ import signal
 import subprocess
 from collections.abc import Callable
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, eventually
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import eventually
 
 
 def site_of_one(installation: Installation, there: Field) -> tuple[str, str]:

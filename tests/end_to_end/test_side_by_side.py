@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
+from core.store import views
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import Terminal, eventually
 
 
 def test_a_second_console_sees_the_first_ones_job_live_and_starts_its_own(
@@ -10,8 +12,7 @@ def test_a_second_console_sees_the_first_ones_job_live_and_starts_its_own(
 ) -> None:
     there = field("--lon", "40", "--lon", "20", "--rate", "ft10")
     installation.set_up(there)
-    installation.run("port", "add", there.url(1), "--name", "FT-2")
-    installation.run("discover", "FT-2", "--adopt")
+    installation.add_port(there.url(1), "FT-2")
     installation.run("group", "add", "north")
     north = [device["uid"] for device in installation.devices("--filter", "port:FT-1")]
     installation.run("group", "assign", "north", *north)
@@ -24,8 +25,8 @@ def test_a_second_console_sees_the_first_ones_job_live_and_starts_its_own(
     second.shows("20 of 60")
     second.press("p")
 
-    eventually(lambda: len(installation.json("jobs")) == 2, lambda: second.text)
-    jobs = {job["job"] for job in installation.json("jobs")}
+    eventually(lambda: len(installation.read(views.jobs)) == 2, lambda: second.text)
+    jobs = {job.id for job in installation.read(views.jobs)}
     (second_job,) = jobs - {first_job}
     assert installation.wait_for_job(second_job)["done"] == 1
     assert installation.wait_for_job(first_job)["done"] == 40

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.end_to_end.installation import FIELDHAND, Field, Installation, Terminal, eventually
-from tests.end_to_end.test_demo import agree
+from tests.end_to_end.installation import FIELDHAND, Field, Installation
+from tests.end_to_end.terminals import Terminal, eventually
 
 LON, UNITS = 40, 30
 SCAN = f"?units=1-{UNITS},247"
@@ -18,8 +18,7 @@ def there(installation: Installation, field: Callable[..., Field]) -> Field:
     there = field("--lon", str(LON), "--modbus", str(UNITS), "--modbus", str(UNITS), "--rate", "unlimited")
     installation.license(LON + 2 * UNITS)
     for number, port in enumerate(("FT-1", "RS-1", "RS-2")):
-        installation.run("port", "add", there.url(number) + (SCAN if number else ""), "--name", port)
-        installation.run("discover", port, "--adopt")
+        installation.add_port(there.url(number) + (SCAN if number else ""), port)
     return there
 
 
@@ -62,7 +61,7 @@ def test_the_console_does_to_a_selection_what_it_holds_of_both_protocols(
     for key, title in (("p", "Provision Selected"), ("t", "Test Selected"), ("d", "Deprovision Selected")):
         console.press(key)
         console.shows(f"{title}: 100 devices", "on FT-1, RS-1, RS-2")
-        agree(console, until=f"{title}: 100 of 100 done")
+        console.agrees(f"{title}: 100 of 100 done")
     assert {device["state"] for device in installation.devices()} == {"unprovisioned"}
     assert {held["state"] for held in there.truth().values()} == {"unconfigured"}
 

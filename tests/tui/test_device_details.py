@@ -24,6 +24,19 @@ async def test_details_show_every_field_and_the_journal(
         assert "no answer at write domain after 4 tries" in operator.screen()
 
 
+async def test_what_is_still_read_when_the_page_is_closed_harms_nobody(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await plant(engine)
+    async with open_console() as operator:
+        await operator.press("i")
+        page = operator.app.screen
+        assert isinstance(page, DeviceScreen)
+        await operator.press("escape")
+        page.refresh_keys()
+        assert "1 Devices" in operator.screen()
+
+
 async def test_looking_at_a_failure_acknowledges_it(engine: FakeEngine, open_console: OpenConsole) -> None:
     await plant(engine)
     async with open_console() as operator:

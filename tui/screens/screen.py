@@ -82,7 +82,9 @@ class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
         return self.app.may_run(action, COMMANDS[self.PLACE])
 
     def refresh_keys(self) -> None:
-        """Say anew what the keys do."""
+        """Say anew what the keys do; a screen that is going away has lost its lines already."""
+        if not self.display:
+            return
         typing = isinstance(self.focused, Input)  # which takes the question mark too
         self.query_one(KeyLine).show([*self.keys(), *([] if typing else labelled(self.app.commands(EVERYWHERE))[-1:])])
         message_line = self.query_one(MessageLine)

@@ -28,11 +28,16 @@ class WinkDialog(Dialog[None]):
     def __init__(self, words: str, devices: Sequence[Device]) -> None:
         super().__init__(f"Winking: {words}")
         self._devices = devices
+        self._complaint = Complaint()
 
     def body(self) -> Sequence[Widget]:
         """What goes on, and how it ends."""
         glyph = self.app.appearance.glyphs.pin
-        return Words(f"{glyph} winking every {WINK_SECONDS:.0f} s", Token.ACCENT), Complaint(), Words("any key ends it")
+        return (
+            Words(f"{glyph} winking every {WINK_SECONDS:.0f} s", Token.ACCENT),
+            self._complaint,
+            Words("any key ends it"),
+        )
 
     def on_mount(self) -> None:
         """The first at once."""
@@ -55,4 +60,4 @@ class WinkDialog(Dialog[None]):
                 await self.app.call(WinkUnit(port=device.port or "", uid=device.uid))
             except FieldhandError as error:
                 complaint = f"{device.name}: {error}"
-        self.query_one(Complaint).say(complaint)
+        self._complaint.say(complaint)

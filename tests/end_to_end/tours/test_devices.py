@@ -2,107 +2,103 @@
 
 from pathlib import Path
 
-from core.rpc import AddDevice
-from tests.end_to_end.tours.tour import ENTER, ESC, RIGHT, OpenTour
+from core.rpc import EditDevice
+from tests.end_to_end.tours.tour import ENTER, ESC, RIGHT, TAB, OpenTour
 
 
-def test_devices_are_found_filtered_selected_and_looked_at(tour: OpenTour) -> None:
+def test_devices_are_found_by_a_search_and_by_their_service_pins(tour: OpenTour) -> None:
+    here = tour(3, adopt=0)
+    here.sees("No devices yet", "D  searches a port", "Or press the service pin of a device")
+    here.keys("D").opens("Discover on FT-1", "3 devices: 3 new, 0 known, 3 ticked", "Enter adopt 3")
+    here.keys(" ").sees("3 new, 0 known, 2 ticked", "Enter adopt 2").keys(ENTER)
+    here.sees("2 devices adopted from FT-1: Space selects, p provisions", "○ unprovisioned", "seats 2/10")
+    known, *_ = here.devices()
+    (new,) = here.field.truth().keys() - {device.uid for device in here.devices()}
+    here.field.command(f"press {known.uid}")
+    here.sees(f"service pin on FT-1: {known.uid}, {known.name}")
+    here.field.command(f"press {new}")
+    here.sees(f"service pin on FT-1: {new}, new: D in the Devices view adopts it")
+    here.keys("D").opens("Service pins on FT-1", "1 device: 1 new, 0 known, 1 ticked", "Enter adopt 1")
+    here.reads("✓", new, "unprovisioned").keys(ENTER).sees("1 device adopted from FT-1", "seats 3/10")
+    here.reads("○ unprovisioned", new).leaves()
+
+
+def test_the_list_is_selected_filtered_and_sorted_and_counts_what_is_hidden(tour: OpenTour) -> None:
     here = tour(4)
-    names = [str(device["name"]) for device in here.devices()]
-    here.sees(*names, "○ unprovisioned")
-    here.keys(" ").sees("1 selected").keys("v", "j", "v").sees("3 selected").keys("I").sees("1 selected")
-    here.keys("/", "nosuch").sees("No device matches the filter", "1 selected (1 hidden)")
-    here.keys(ESC).no_longer_sees("hidden").keys("u").no_longer_sees("selected")
-    here.keys("s").sees("UID▴").keys("S").sees("UID▾")
-    here.keys("/", names[2], ENTER).sees("1 of 4").keys("i").sees(str(here.devices()[2]["uid"]), "Program ID")
-    here.keys(ESC).sees("1 of 4").keys("a").opens("Provision", "not provisioned")
-    here.keys(ESC).no_longer_sees("Actions:")
-    here.leaves()
+    uids = [device.uid for device in here.devices()]
+    for number, uid in enumerate(uids, start=1):
+        here.reads("○ unprovisioned", f"Fan {number}", uid, "now")
+    here.sees("Status", "Name▴", "Group", "Address", "Seen", "a actions", "Space select", "p provision")
+    here.keys(" ").reads("4 devices, 1 selected").reads("✓ ○ unprovisioned", "Fan 1")
+    here.keys("v", "j", "v").sees("4 devices, 3 selected").keys("I").sees("4 devices, 1 selected")
+    here.reads("✓ ○ unprovisioned", "Fan 4")
+    here.keys("/", "nosuch").sees("No device matches the filter", "0 of 4, 1 selected (1 hidden)")
+    here.keys(ESC).sees("4 devices, 1 selected").keys("/", "Fan,1", ENTER).sees("/ Fan,1")
+    here.keys(ESC).sees("no filter").keys("/", "name:3", ENTER).sees("1 of 4, 1 selected (1 hidden)")
+    here.keys("*").sees("1 of 4, 2 selected (1 hidden)").keys(ESC).sees("no filter", "4 devices, 2 selected")
+    here.keys("s").sees("UID▴").keys("S").sees("UID▾", "4 devices, 2 selected").reads("✓ ○ unprovisioned", "Fan 3")
+    here.keys("u").no_longer_sees("selected").keys("V").sees("4 devices, 2 selected").leaves()
 
 
-def test_devices_are_made_by_hand_and_by_file_and_exported(tour: OpenTour, tmp_path: Path) -> None:
+def test_the_palette_says_what_is_offered_and_why_not(tour: OpenTour) -> None:
     here = tour(2)
-    here.keys("A").opens("Add a device").types("New fan").next_field().types("00D07AAA0010").keys(ENTER).sees(
-        "New fan", "3 devices"
-    )
+    here.keys("a").opens("Actions: Fan 1", "type to narrow").reads("▸ Provision", "p", "bring into service")
+    here.reads("Deprovision", "d", "not provisioned").reads("Resume Load", "nothing was cut off")
+    here.types("provision").sees("Provision All", "Deprovision All", "2 devices; the plan says which").keys(ENTER)
+    here.reads("● ok", "Fan 1", "1/1").keys("*").sees("2 selected", "a actions on selected").keys("a")
+    here.opens("Actions: 2 devices")
+    here.reads("Provision Selected", "p", "1 of 2").reads("Deprovision Selected", "d", "1 of 2")
+    here.reads("Reprovision Selected", "none: ").keys(ESC).no_longer_sees("Actions:").leaves()
+
+
+def test_devices_come_from_a_file_that_is_tried_first_and_go_to_a_file(tour: OpenTour, tmp_path: Path) -> None:
+    here = tour(2)
     file, copy = tmp_path / "plan.csv", tmp_path / "devices.csv"
     file.write_text("name,uid,protocol\nBoiler,00D07AAA0011,lon\nPump,00D0,lon\n")
-    here.keys("<").opens("Import").types(str(file), instead_of="/").keys(ENTER).opens(
-        "line 3", "1 problem", "Nothing is imported"
-    )
-    here.keys(ESC).no_longer_sees("line 3")
+    here.keys("<").opens("Import devices").types(str(file), instead_of="/").keys(ENTER)
+    here.opens("Import plan.csv", "Nothing is imported: 1 problem in the file", "Close")
+    here.reads("line 3", "uid", "'00D0' is no").keys(ESC).no_longer_sees("line 3").sees("2 devices")
     file.write_text("name,uid,protocol\nBoiler,00D07AAA0011,lon\nPump,00D07AAA0012,lon\n")
-    here.keys("<").opens("Import").types(str(file), instead_of="/").keys(ENTER).opens("2 new devices")
-    here.keys(RIGHT, ENTER).sees("2 devices imported", "5 devices", "Boiler", "Pump")
-    here.keys("O").opens("Export").types(str(copy), instead_of="/").keys(ENTER).sees("written to")
-    here.leaves()
+    here.keys("<").opens("Import devices").types(str(file), instead_of="/").keys(ENTER)
+    here.opens("2 rows: 2 new devices", "Cancel", "Import 2", "Import and provision 2").keys(RIGHT, ENTER)
+    here.sees("2 devices imported from plan.csv", "4 devices").reads("○ unprovisioned", "Boiler", "00D07AAA0011")
+    here.reads("○ unprovisioned", "Pump", "00D07AAA0012")
+    here.keys("O").opens("Export 4 devices").types(str(copy), instead_of="/").keys(ENTER).sees("written to").leaves()
     written = copy.read_text()
-    assert all(str(device["name"]) in written for device in here.devices())
+    assert all(device.name in written and device.uid in written for device in here.devices())
 
 
-def test_groups_are_made_filled_and_emptied(tour: OpenTour) -> None:
-    here = tour(3)
-    here.keys("2").sees("No groups yet").keys("n").opens("New group")
-    here.types("roof").keys(ENTER).no_longer_sees("No groups yet")
-    here.keys("1").sees("3 devices").keys(" ", " ").sees("2 selected").keys("m")
-    here.opens("roof").types("roof").keys(ENTER).sees("in group roof now")
-    here.keys("u").no_longer_sees("selected").keys("/", "group:roof", ENTER).sees("2 of 3")
-    here.keys("2").sees("2 unprovisioned").keys("r").opens("Rename").types("attic", instead_of="roof").keys(ENTER)
-    here.no_longer_sees("Rename").sees("attic")
-    here.keys(ENTER).sees('group:"attic"', "2 of 3")
-    here.keys("2").sees("attic").keys("x").agrees("No groups yet")
-    here.leaves()
-    assert {device["group"] for device in here.devices()} == {None}
-
-
-def test_a_device_is_removed_and_ignored(tour: OpenTour) -> None:
-    here = tour(3)
-    gone = str(here.devices()[0]["uid"])
-    here.keys("X").opens("take the device off it first", "Remove 1").keys("i").sees("Remove and ignore 1")
-    here.agrees("2 devices")
-    here.keys("D").opens("ignored", gone).keys(ESC).no_longer_sees("ignored")
-    here.leaves()
-    assert gone not in {device["uid"] for device in here.devices()}
-
-
-def test_a_device_winks_is_tested_and_reset(tour: OpenTour) -> None:
+def test_the_page_of_a_device_tells_all_of_it_and_what_was_said_on_the_wire(tour: OpenTour) -> None:
     here = tour(2)
-    here.keys("w").sees("Wink", "winked").keys("j").no_longer_sees("winked")
-    here.keys("T").opens("How often").types("17", instead_of="10").keys(ENTER).sees("17 of 17")
-    here.keys("*").sees("2 selected").keys("t").agrees("Test Selected: 2 of 2 done")
-    here.keys("u").no_longer_sees("selected").keys("e").agrees("it started anew")
-    here.keys("H").sees("reset", "test").keys(ESC)
-    here.sees("2 devices").leaves()
+    device, other = here.devices()
+    here.keys("p").reads("● ok", "Fan 1", "1/1").keys("i").sees("Fan 1   ● ok", "d deprovision", "? help")
+    for label, said in (
+        ("UID", device.uid),
+        ("Port", "FT-1   lon"),
+        ("Program ID", str(device.program_id)),
+        ("Application", "present"),
+        ("State", "provisioned"),
+        ("Address", "1/1"),
+        ("License", "holds a seat"),
+        ("Saved", "its configuration was never saved"),
+    ):
+        here.reads(label, said)
+    here.scrolls_down_to("read back", " s").reads("● Provision done", "job 1").sees("identify", "write domain")
+    here.meanwhile(EditDevice(device=other.id, name="Fan east")).field.command(f"power-off {other.uid}")
+    here.keys(ESC).reads("○ unprovisioned", "Fan east").keys("j", "p").reads("✖ failed: no ans", "Fan east", other.uid)
+    here.sees("Provision: Fan east: no answer").keys("i").sees("Fan east   ✖ failed").reads("no answer at identify")
+    here.scrolls_down_to("-> ", "read memory").reads(f"1/126 to {other.uid}", "request")
+    here.goes_back().reads("○ unprovisioned", "Fan east").leaves()
 
 
-def test_a_device_that_works_elsewhere_is_taken_over(tour: OpenTour) -> None:
-    here = tour(8, options=("--mix",))
-    (uid,) = [uid for uid, held in here.field.truth().items() if held["state"] == "configured"]
-    here.keys("A").opens("Add a device").types("Stray fan").next_field().types(uid).keys(ENTER).sees("Stray fan added")
-    here.keys("/", "Stray", ENTER).sees("1 of").keys("t").sees("elsewhere")
-    here.keys("p").sees("provisioned elsewhere")
-    here.keys("R").opens("taken from the network of another tool").agrees("● ok")
-    here.leaves()
-    (device,) = [device for device in here.devices() if device["uid"] == uid]
-    (domain,) = {(held["subnet"], held["node"]) for held in here.field.truth()[uid]["domains"][:1]}
-    assert domain == (device["address"]["subnet"], device["address"]["node"])
-
-
-def test_a_device_is_replaced_by_its_service_pin(tour: OpenTour) -> None:
-    here = tour(2)
-    old, new = here.devices()
-    here.keys("j", "X").sees("Remove 1").agrees("1 device")
-    here.keys("p").sees("● ok").keys("c").sees("waiting for it", str(old["uid"]))
-    here.field.command(f"press {new['uid']}")
-    here.sees("(service pin)", "shows the plan").keys(ENTER)
-    here.sees("Replace 1").agrees("took the place of")
-    here.keys(ESC).sees("● ok", str(old["name"]))
-    here.leaves()
-    assert here.field.truth()[str(new["uid"])]["state"] == "configured"
-    assert [device["uid"] for device in here.devices()] == [new["uid"]]
-
-
-def test_a_device_without_a_uid_waits_for_one(tour: OpenTour) -> None:
-    here = tour(1, AddDevice(name="Waiting fan", port="FT-1"))
-    here.sees("2 devices", "Waiting fan").keys("/", "Waiting", ENTER).sees("1 of 2").keys("p").sees("no UID yet")
-    here.leaves()
+def test_a_device_is_made_by_form_waits_for_its_uid_and_gets_it_and_a_new_name(tour: OpenTour) -> None:
+    here = tour(1)
+    (found,) = here.devices()
+    here.keys("A").opens("Add a device", "UID          may come later", "Enter: Add 1").types("Pump").keys(ENTER)
+    here.sees("Pump added").reads("○ unprovisioned", "Pump").keys("/", "Pump", ENTER).sees("1 of 2").keys("p")
+    here.sees("nothing to provision on Pump: no UID yet").keys("E").opens("Edit Pump", "Enter: Save")
+    here.keys(TAB).types(found.uid).keys(ENTER).reads(found.uid, "Fan 1").keys(ESC).no_longer_sees("Edit Pump")
+    here.keys("E").opens("Edit Pump", "Enter: Save").types("Pump east", instead_of="Name         Pump")
+    here.keys(TAB).types("00D07AAA0010").keys(ENTER).sees("Pump east saved")
+    here.reads("○ unprovisioned", "Pump east", "00D07AAA0010").keys("z").sees("undone: ").leaves()
+    assert [device.name for device in here.devices()] == ["Fan 1", "Pump"]
