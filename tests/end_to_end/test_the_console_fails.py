@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import Exit
-from tests.end_to_end.installation import Installation, Terminal, eventually
+from tests.end_to_end.installation import Installation
+from tests.end_to_end.terminals import Terminal, eventually
 
 FAILS_AT_A_KEY = """
 import sys
