@@ -13,10 +13,9 @@ def test_a_configuration_is_saved_and_goes_into_the_unit_whose_service_pin_is_pr
     here = tour(2, adopt=1)
     (old,), new = here.devices(), the_other(here)
     here.keys("p").reads("● ok", "Fan 1", "1/1").keys("B").sees("Restore Configuration: Fan 1")
-    here.agrees("Restore Configuration: Fan 1: configuration of", ": none has bee").keys("b").sees(
-        "configuration saved: 15 addresses"
-    )
-    here.keys("i").reads("Saved", "configuration, ").goes_back().keys("B").sees("Restore Configuration 1")
+    here.agrees("Restore Configuration: Fan 1: configuration of", ": none has bee").keys("b")
+    here.sees("configuration saved: 15 addresses").keys("i")
+    here.reads("Saved", "configuration, ").goes_back().keys("B").sees("Restore Configuration 1")
     here.agrees("Restore Configuration: Fan 1: nothing differed")
     here.field.command(f"power-off {old.uid}")
     here.keys("c").sees("Replace Fan 1", "type, paste or scan its UID", "Enter goes on when the UID is there")
