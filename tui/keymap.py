@@ -10,7 +10,6 @@ that is the same in two views has the same keys in both.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,6 +56,8 @@ class Keymap:
         path = Path(named or Path(platformdirs.user_config_dir("fieldhand")) / FILE_NAME).expanduser()
         if not named and not path.exists():
             return cls()
+        import tomllib  # noqa: PLC0415 - few operators have such a file
+
         try:
             with path.open("rb") as file:
                 written = tomllib.load(file)

@@ -115,7 +115,6 @@ async def plain(directory: StateDirectory, run: Callable[[Sequence[str]], int]) 
         following.cancel()
         await asyncio.wait([following])
         await feed.close()
-        await feed.client.close()
     return Exit.DONE
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
-from tui.feed import reconnecting
+from tui.feed import connecting, reconnecting
 from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
 from tui.theme import Appearance
@@ -35,12 +34,12 @@ async def console(
             reason="the console needs one; see 'fieldhand --help'",
         )
     keymap, appearance = Keymap.load(os.environ), Appearance.of_terminal(os.environ, theme)
-    client = await SocketClient.connect_or_start(directory, ends_with=ends_with)
     field = field or VirtualField(directory.path / "field")
 
     app = FieldhandApp(
-        client,
+        None,
         directory.store,
+        connect=connecting(directory, ends_with),
         reconnect=reconnecting(directory, ends_with),
         field=field,
         keymap=keymap,
@@ -49,7 +48,8 @@ async def console(
     )
     try:
         await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
-        await app.client.close()
     finally:
         await field.close()
+    if app.refusal is not None:
+        raise app.refusal
     return Exit.DONE if app.return_code in (None, 0) else Exit.FAILED

@@ -174,6 +174,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         super().watch_scroll_y(old_value, new_value)
         self._drawn.clear()
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """A bar that appears has not heard of what was scrolled before."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def render_line(self, y: int) -> Strip:
         """One visible line."""
         index = self.scroll_offset.y + y
