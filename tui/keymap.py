@@ -40,7 +40,7 @@ class Keymap:
     def effective(self, commands: Sequence[Command], *, read_only: bool = False) -> tuple[Command, ...]:
         """The commands with the operator's keys; without those that change something where nothing may be changed."""
         return tuple(
-            replace(command, keys=self.changed.get(command.id, command.keys))
+            replace(command, keys=self.changed[command.id]) if command.id in self.changed else command
             for command in commands
             if not (read_only and command.changes)
         )

@@ -177,7 +177,7 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
         raise FieldhandError(Kind.DATABASE, path=str(path), reason=str(error)) from error
     try:
         db.row_factory = aiosqlite.Row
-        _check_version(await _one(db, "PRAGMA user_version"), path, oldest=this_version())
+        _check_version(await _one(db, "PRAGMA user_version"), path, oldest=len(migrations()))
     except sqlite3.Error as error:
         await db.close()
         raise FieldhandError(Kind.DATABASE, path=str(path), reason=str(error)) from error
@@ -190,11 +190,6 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
 def migrations() -> list[str]:
     """The scripts that lead from an empty file to this version, in order."""
     return [script.read_text("utf-8") for script in sorted(MIGRATIONS.glob("*.sql"))]
-
-
-def this_version() -> int:
-    """The version of a store that has been through all migrations."""
-    return sum(1 for _ in MIGRATIONS.glob("*.sql"))
 
 
 async def _migrate(db: aiosqlite.Connection, path: Path) -> None:
@@ -229,7 +224,7 @@ async def _migrate(db: aiosqlite.Connection, path: Path) -> None:
 
 
 def _check_version(found: int, path: Path, oldest: int = 0) -> None:
-    known = this_version()
+    known = len(migrations())
     if found < oldest:
         reason = "it is of an older fieldhand; 'fieldhand worker' brings it up to date"
         raise FieldhandError(Kind.DATABASE, path=str(path), reason=reason)

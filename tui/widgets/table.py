@@ -48,8 +48,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
         self.columns = columns
-        self._strips: LRUCache[Hashable, Strip] = LRUCache(CACHED_ROWS)
+        self._made: LRUCache[Hashable, tuple[Line, Strip]] = LRUCache(CACHED_ROWS)
+        """Rows as they look, by all that they depend on."""
         self._drawn: dict[int, Line] = {}
+        """What was drawn last, by place."""
         self._places: tuple[Place, ...] = ()
         self._cursor = 0
         self.head: TableHead | None = None
@@ -103,7 +105,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         old = self._drawn.get(index)
         first, last = 0, self.size.width
         if old is not None:
-            first, last = _difference(old, self._line(index))
+            first, last = _difference(old, self._make(index)[0])
         if first < last:
             self.refresh(Region(first, y, last - first, 1))
 
@@ -185,13 +187,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         if index >= self.count:
             empty = self.when_empty() if not self.count else ()
             return self._strip(empty[y] if y < len(empty) else (), cursor=False)
-        cursor = index == self.cursor
-        key = (cursor, self.row_key(index))
-        strip = self._strips.get(key)
-        self._drawn[index] = self._line(index)
-        if strip is None:
-            strip = self._strip(self._drawn[index], cursor=cursor)
-            self._strips.set(key, strip)
+        self._drawn[index], strip = self._make(index)
         return strip
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -202,9 +198,16 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             return [line.crop(first, last) for line in lines]
         return lines
 
-    def _line(self, index: int) -> Line:
-        mark = self.app.appearance.glyphs.cursor if index == self.cursor else " "
-        return [(mark + " ", Token.MARK), *self.row(index, self._places)]
+    def _make(self, index: int) -> tuple[Line, Strip]:
+        cursor = index == self.cursor
+        key = (cursor, self.row_key(index))
+        made = self._made.get(key)
+        if made is None:
+            mark = self.app.appearance.glyphs.cursor if cursor else " "
+            line = [(mark + " ", Token.MARK), *self.row(index, self._places)]
+            made = line, self._strip(line, cursor=cursor)
+            self._made.set(key, made)
+        return made
 
     def _strip(self, line: Line, *, cursor: bool) -> Strip:
         strip = strip_of(line, self.size.width, self.app.appearance, cursor=cursor)
@@ -224,7 +227,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._drawn.clear()
 
     def _forget(self) -> None:
-        self._strips.clear()
+        self._made.clear()
         self._drawn.clear()
 
 
