@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
+from sys import intern
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -424,7 +425,7 @@ def _device(row: aiosqlite.Row) -> Device:
     cut_off = StoredCheckpoint.of(checkpoint, uid)
     held = ours or address_key is None  # not one that was only set aside for it
     if address_text is not None and network_state is NetworkState.PROVISIONED and held:
-        address = Address(address_text, json.loads(address_parts))
+        address = Address(address_text, {intern(name): part for name, part in json.loads(address_parts).items()})
     return Device(
         id=identity,
         name=name,

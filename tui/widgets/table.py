@@ -24,7 +24,8 @@ from tui.text import cut_end, fit, width_of
 from tui.theme import Token
 from tui.widgets.block import Line, OneLine, Piece, strip_of
 
-CACHED_ROWS = 1000
+CACHED_ROWS = 256
+"""A few screens of them: each takes some kilobytes, and scrolling back a page lays nothing out again."""
 GUTTER = 2
 """Cells left of every row: the cursor's mark and a space."""
 
