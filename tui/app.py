@@ -116,7 +116,7 @@ class FieldhandApp(Console):
         for number in (signal.SIGHUP, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.push_screen(MainScreen())
-        self.call_after_refresh(self.run_worker, self._follow(), group="feed")
+        self.call_after_refresh(self.run_worker, self._follow, group="feed")
 
     async def _follow(self) -> None:
         try:

@@ -29,7 +29,12 @@ def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
 
 def keys_of(app: Console, place: Place) -> list[tuple[str, str]]:
     """What the key line says of a place, apart from the actions on devices."""
-    return labelled(app.commands([command for command in COMMANDS[place] if command not in ON_DEVICES]))
+    return labelled(app.commands(_ITS_OWN[place]))
+
+
+_ITS_OWN = {
+    place: [command for command in commands if command not in ON_DEVICES] for place, commands in COMMANDS.items()
+}
 
 
 class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
