@@ -178,7 +178,7 @@ class FieldhandApp(Console):
 
     def _welcome(self) -> None:
         """A site without a port begins with finding one; a virtual field that it has is started again."""
-        if not self._welcomes or self.read_only:
+        if not self._welcomes or self.engine.greeting.role != "operator":
             return
         if any(self.field.serves(port) for port in self.site.ports):
             self.begin(flows.practice.resume(self))

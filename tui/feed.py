@@ -88,7 +88,6 @@ class Feed:
         """Let go of the store and the engine, which goes on."""
         if self.client is not None:
             await self.client.close()
-            self.client = None
         if self.db is not None:
             await self.db.close()
             self.db = None

@@ -20,6 +20,10 @@ from tui.widgets.top_line import TopLine
 
 R = TypeVar("R")
 Keys = Sequence[tuple[str, str]]
+_ITS_OWN = {
+    place: [command for command in commands if command not in ON_DEVICES] for place, commands in COMMANDS.items()
+}
+"""What is bound in a place apart from the actions on devices."""
 
 
 def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
@@ -30,11 +34,6 @@ def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
 def keys_of(app: Console, place: Place) -> list[tuple[str, str]]:
     """What the key line says of a place, apart from the actions on devices."""
     return labelled(app.commands(_ITS_OWN[place]))
-
-
-_ITS_OWN = {
-    place: [command for command in commands if command not in ON_DEVICES] for place, commands in COMMANDS.items()
-}
 
 
 class FullScreen(Screen[R], Generic[R], inherit_bindings=False):
