@@ -106,6 +106,7 @@ async def test_ten_thousand_devices_draw_as_few_rows_as_fit(
             drawn.append(index)
             return row(index, places)
 
+        await operator.until(lambda: operator.app.site.complete)
         monkeypatch.setattr(table, "row", watched)
         await operator.press("G")
         assert "Device 9999" in operator.screen()

@@ -35,6 +35,7 @@ async def test_it_connects_again_by_itself(engine: FakeEngine, open_console: Ope
     async with open_console(reconnect=reconnect) as operator:
         engine.hang_up()
         await operator.until(lambda: operator.message == "the worker is back")
+        await operator.settled()
         assert attempts == 3
         assert "● worker" in operator.screen()
         await engine.add(Spec("AAA while away"))
