@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from core.errors import FieldhandError, Kind
 
 VARIABLE: Final = "FIELDHAND_STATE"
@@ -27,7 +25,11 @@ class StateDirectory:
     @classmethod
     def find(cls, given: str | None) -> StateDirectory:
         """The directory given, else $FIELDHAND_STATE, else the platform's user state directory."""
-        chosen = given or os.environ.get(VARIABLE) or platformdirs.user_state_dir("fieldhand")
+        chosen = given or os.environ.get(VARIABLE)
+        if not chosen:
+            import platformdirs  # noqa: PLC0415 - only who asks the platform has to load what knows it
+
+            chosen = platformdirs.user_state_dir("fieldhand")
         return cls(Path(chosen).expanduser().absolute())
 
     def create(self) -> None:

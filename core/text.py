@@ -13,6 +13,8 @@ LONGEST_NAME: Final = 80
 
 def printable(text: str) -> str:
     """The text on one line, without control, format and unassigned characters: nothing a terminal would act on."""
+    if text.isascii() and text.isprintable() and "  " not in text:  # nearly all there is
+        return text.strip()
     kept = (" " if char.isspace() else char for char in text if char.isspace() or unicodedata.category(char)[0] != "C")
     return " ".join("".join(kept).split())
 

@@ -7,6 +7,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import constants, events, on
 from textual.app import App
@@ -15,33 +16,30 @@ from textual.signal import Signal
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
-from core.client import EngineClient
+from core.errors import FieldhandError
 from core.models import Job, JobState
-from core.rpc import Measured, PinPressed, ReadMonitoring, Searching
 from core.store import views
+from tui import flows, screens
 from tui.bindings import CANCEL_START, EVERYWHERE, INTERRUPT
 from tui.clock import Clock
 from tui.console import READ, Console
-from tui.feed import PAUSE_BETWEEN_READS, PAUSE_OVER_SSH, Feed, Reconnect
-from tui.flows.jobs import cancel_job, tell_outcome
-from tui.flows.practice import resume
-from tui.flows.undo import undo
+from tui.feed import PAUSE_BETWEEN_READS, PAUSE_OVER_SSH, Connect, Feed
 from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Change
 from tui.model.site import Link, Site
 from tui.screens.dialog import Dialog
-from tui.screens.first import FirstScreen
-from tui.screens.job import JobScreen
 from tui.screens.main import MainScreen
-from tui.screens.pages import HelpPage, MessagesPage
 from tui.screens.screen import FullScreen
-from tui.screens.theme_picker import ThemePicker
 from tui.text import clean, plural
 from tui.theme import Appearance
 from tui.widgets.scroll_bar import WholeCells
 from tui.widgets.too_small import LEAST, TooSmall
+
+if TYPE_CHECKING:
+    from core.client import EngineClient
+    from core.rpc import Measured, PinPressed, Searching
 
 TOO_SMALL = "-too-small"
 """The class of a console that has no room: see console.tcss."""
@@ -54,10 +52,11 @@ LONGEST_TYPING_SECONDS = 0.5
 class FieldhandApp(Console):
     """One operator's console on an engine and its store.
 
-    `reconnect` makes another client when the engine was gone; `title` stands in the top line instead
-    of the site's name; with `read_only`, and for viewers, what changes something is not there at all. With `field`,
-    the virtual field of the site, a site without a port is met by the first-run screen. The other parameters are for
-    tests.
+    Without a client `connect` makes the first one, after the first frame: an app that ends because that could not be
+    has the reason as its `refusal`. `reconnect` makes another client when the engine was gone; `title` stands in the
+    top line instead of the site's name; with `read_only`, and for viewers, what changes something is not there at
+    all. With `field`, the virtual field of the site, a site without a port is met by the first-run screen. The other
+    parameters are for tests.
     """
 
     CSS_PATH = "console.tcss"
@@ -66,11 +65,12 @@ class FieldhandApp(Console):
 
     def __init__(
         self,
-        client: EngineClient,
+        client: EngineClient | None,
         store: Path,
         *,
         title: str | None = None,
-        reconnect: Reconnect | None = None,
+        connect: Connect | None = None,
+        reconnect: Connect | None = None,
         field: VirtualField | None = None,
         clock: Clock | None = None,
         appearance: Appearance | None = None,
@@ -89,16 +89,16 @@ class FieldhandApp(Console):
         self.keymap = keymap or Keymap()
         self.set_keymap(self.keymap.for_textual())
         self._read_only = read_only
-        self.client = client
         self.store_path = store
+        self.refusal: FieldhandError | None = None
         self.field = field or VirtualField(store.parent / "field")
         self._welcomes = field is not None
         self.failure: BaseException | None = None
         """What the console itself failed with, if it did."""
         self.reader = None
-        self.site = Site(title=title or "", capabilities=client.greeting.capabilities)
+        self.site = Site(title=title or "", capabilities=client.greeting.capabilities if client else {})
         pause = max(PAUSE_OVER_SSH if "SSH_CONNECTION" in os.environ else PAUSE_BETWEEN_READS, 1 / constants.MAX_FPS)
-        self.feed = Feed(client, store, self.post_message, self.clock, reconnect, pause)
+        self.feed = Feed(client, store, self.post_message, self.clock, reconnect, pause, connect)
         self.store_changed: Signal[Change] = Signal(self, "store changed")
         self.searching: Signal[Searching] = Signal(self, "searching")
         self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")
@@ -106,9 +106,14 @@ class FieldhandApp(Console):
         self.line_changed: Signal[None] = Signal(self, "line changed")
 
     @property
+    def client(self) -> EngineClient | None:
+        """The engine's client of now."""
+        return self.feed.client
+
+    @property
     def read_only(self) -> bool:
         """By the operator's wish, or because the worker takes no changes from here."""
-        return self._read_only or self.client.greeting.role == "viewer"
+        return self._read_only or (self.client is not None and self.client.greeting.role == "viewer")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What changes something is not there when nothing may be changed."""
@@ -117,14 +122,21 @@ class FieldhandApp(Console):
     # life
 
     def on_mount(self) -> None:
-        """Paint first, then read."""
+        """Paint first, then connect and read."""
         for number in (signal.SIGHUP, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.push_screen(MainScreen())
-        self.run_worker(self.feed.follow(), group="feed")
+        self.call_after_refresh(self.run_worker, self._follow, group="feed")
+
+    async def _follow(self) -> None:
+        try:
+            await self.feed.follow()
+        except FieldhandError as refusal:
+            self.refusal = refusal
+            self.exit()
 
     async def on_unmount(self) -> None:
-        """Let go of the store; the client belongs to whoever made it."""
+        """Let go of the store and the engine."""
         for number in (signal.SIGHUP, signal.SIGTERM):
             asyncio.get_running_loop().remove_signal_handler(number)
         await self.feed.close()
@@ -192,25 +204,24 @@ class FieldhandApp(Console):
 
     def _welcome(self) -> None:
         """A site without a port begins with finding one; a virtual field that it has is started again."""
-        if not self._welcomes or self.client.greeting.role != "operator":
+        if not self._welcomes or self.engine.greeting.role != "operator":
             return
         if any(self.field.serves(port) for port in self.site.ports):
-            self.run_worker(self.guard(resume(self)), group="resume")
+            self.run_worker(self.guard(flows.practice.resume(self)), group="resume")
         elif not self.site.ports:
-            self.push_screen(FirstScreen())
+            self.push_screen(screens.first.FirstScreen())
 
     @on(LinkUp)
     def _link_up(self) -> None:
         site = self.site
-        self.client = self.feed.client
-        site.capabilities = self.client.greeting.capabilities
-        site.other_tools = self.client.greeting.other_tools
+        site.capabilities = self.engine.greeting.capabilities
+        site.other_tools = self.engine.greeting.other_tools
         was_down = site.link is Link.DOWN
         site.link, site.link_reason = Link.UP, ""
         if was_down:
             self.say("the worker is back")
         self.line_changed.publish(None)
-        self.run_worker(self.guard(self._read_monitoring()), group=MONITORING, exclusive=True)
+        self.run_worker(self.guard(flows.monitoring.read_monitoring(self)), group=MONITORING, exclusive=True)
 
     @on(LinkDown)
     def _link_down(self, message: LinkDown) -> None:
@@ -229,11 +240,6 @@ class FieldhandApp(Console):
         self.site.measured = message.notice
         self.measured.publish(message.notice)
         self.line_changed.publish(None)
-
-    async def _read_monitoring(self) -> None:
-        ports = await self.call(ReadMonitoring())
-        last = self.site.measured.last if self.site.measured else 0
-        self.post_message(MonitoringMeasured(Measured(ports=ports, last=last)))
 
     @on(PinSeen)
     def _pin_seen(self, message: PinSeen) -> None:
@@ -255,7 +261,7 @@ class FieldhandApp(Console):
         for job in self.site.jobs:
             if job.id in self.site.started and job.state is not JobState.RUNNING:
                 self.site.started.discard(job.id)
-                self.run_worker(self.guard(tell_outcome(self, job)), group="outcome")
+                self.run_worker(self.guard(flows.jobs.tell_outcome(self, job)), group="outcome")
 
     def _leaves(self, event: events.Key) -> bool:
         (leave,) = self.commands([INTERRUPT])
@@ -266,7 +272,7 @@ class FieldhandApp(Console):
         job = self.site.waiting(self.clock.now())
         if job is None or job.id not in self.site.started or self.read_only:
             return False
-        self.run_worker(self.guard(cancel_job(self, job)), group="cancel start", exclusive=True)
+        self.run_worker(self.guard(flows.jobs.cancel_job(self, job)), group="cancel start", exclusive=True)
         return True
 
     # keys that work everywhere
@@ -282,11 +288,11 @@ class FieldhandApp(Console):
         if not jobs:
             self.say("no job yet")
         elif not self._is_on_top(jobs[0]):
-            self.push_screen(JobScreen(jobs[0]))
+            self.push_screen(screens.job.JobScreen(jobs[0]))
 
     def action_undo(self) -> None:
         """Take the last local edit back."""
-        self.begin(undo(self))
+        self.begin(flows.undo.undo(self))
 
     def action_theme(self) -> None:
         """Choose another theme."""
@@ -295,7 +301,7 @@ class FieldhandApp(Console):
             if theme is not None:
                 self._look(self.appearance.themed(theme))
 
-        self.push_screen(ThemePicker(self.appearance.name), chosen)
+        self.push_screen(screens.theme_picker.ThemePicker(self.appearance.name), chosen)
 
     def _look(self, appearance: Appearance) -> None:
         self.appearance = appearance
@@ -309,20 +315,20 @@ class FieldhandApp(Console):
 
     def action_messages(self) -> None:
         """What was said."""
-        if not isinstance(self.screen, MessagesPage):
-            self.push_screen(MessagesPage())
+        if not isinstance(self.screen, screens.pages.MessagesPage):
+            self.push_screen(screens.pages.MessagesPage())
 
     def action_help(self) -> None:
         """Help for where the operator is."""
-        if isinstance(self.screen, FullScreen | Dialog) and not isinstance(self.screen, HelpPage):
-            self.push_screen(HelpPage(self.screen.place()))
+        if isinstance(self.screen, FullScreen | Dialog) and not isinstance(self.screen, screens.pages.HelpPage):
+            self.push_screen(screens.pages.HelpPage(self.screen.place()))
 
     def show_job(self, job: int) -> None:
         """Show a job device by device."""
         self.run_worker(self.guard(self._show_job(job)), group=READ)
 
     async def _show_job(self, job: int) -> None:
-        self.push_screen(JobScreen(await views.job(self.store, job)))
+        self.push_screen(screens.job.JobScreen(await views.job(self.store, job)))
 
     def show_members(self, group: str) -> None:
         """Go to the Devices view, filtered to a group."""
@@ -331,7 +337,7 @@ class FieldhandApp(Console):
                 screen.show_members(group)
 
     def _is_on_top(self, job: Job) -> bool:
-        return isinstance(self.screen, JobScreen) and self.screen.job_id == job.id
+        return isinstance(self.screen, screens.job.JobScreen) and self.screen.job_id == job.id
 
 
 async def _typed_so_far(field: Input) -> None:

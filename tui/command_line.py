@@ -1,25 +1,26 @@
 """`fieldhand`: the console without arguments, everything the console can do with them.
 
-Reading what there is must be quick: nothing here, nor in the commands, imports Textual.
+Each run loads what its command needs and no more: nothing here, nor in the commands, imports Textual, and what
+only reads the store imports nothing of what talks to the worker.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
-import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import VARIABLE, StateDirectory
 from tui.commands.parsing import Commands
-from tui.commands.session import Session
 from tui.pace import settle
+
+if TYPE_CHECKING:
+    from tui.commands.session import Session
 
 INTERRUPTED: Final = 130
 """What a shell expects of a program ended by Ctrl-C."""
@@ -36,6 +37,9 @@ SUBJECTS: Final = {
     "site": {"port", "site", "status", "worker"},
 }
 """Which module of tui.commands brings which commands, so that a listing loads only what it needs."""
+CONSOLE, DEMO, HELP, VERSION = "", "demo", "--help", "--version"
+ALONE: Final = (CONSOLE, DEMO, VERSION)
+"""What needs none of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,12 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "field":
         _become_field(given[given.index("field") + 1 :])
     parsed = _parser(common, command).parse_args(given)
-    session = Session(StateDirectory.find(getattr(parsed, "state", None)), getattr(parsed, "json", False))
     try:
         _check_options(parsed)
-        outcome = parsed.command(parsed, session)
-        if inspect.isawaitable(outcome):
-            outcome = asyncio.run(_await(outcome))
+        outcome = _run(parsed)
     except FieldhandError as error:
         sys.stderr.write(f"fieldhand: {error}\n")
         return error.exit_code
@@ -61,6 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     return int(outcome)
+
+
+def _run(parsed: argparse.Namespace) -> Exit:
+    import asyncio  # noqa: PLC0415 - as long to load as all that was loaded so far
+    import inspect  # noqa: PLC0415
+
+    from tui.commands.session import Session  # noqa: PLC0415
+
+    session = Session(StateDirectory.find(getattr(parsed, "state", None)), getattr(parsed, "json", False))
+    outcome: Exit | Awaitable[Exit] = parsed.command(parsed, session)
+    return asyncio.run(_await(outcome)) if inspect.isawaitable(outcome) else outcome
 
 
 def _common() -> argparse.ArgumentParser:
@@ -76,17 +88,19 @@ def _common() -> argparse.ArgumentParser:
     return common
 
 
-def _command_of(given: list[str], common: argparse.ArgumentParser) -> str | None:
-    """The first word that is no option, or the one option that stands alone."""
-    if given == ["--version"]:
-        return "--version"
+def _command_of(given: list[str], common: argparse.ArgumentParser) -> str:
+    """The first word that is no option, or the option that stands alone; "" for the console."""
+    if given == [VERSION]:
+        return VERSION
     first = argparse.ArgumentParser(add_help=False, parents=[common])
-    first.add_argument("command", nargs="?")
-    command: str | None = first.parse_known_args(given)[0].command
-    return command
+    first.add_argument("-h", HELP, action="store_true")
+    _console_options(first, off=False, unset=None)
+    first.add_argument("command", nargs="?", default=CONSOLE)
+    found = first.parse_known_args(given)[0]
+    return HELP if found.help and found.command == CONSOLE else str(found.command)
 
 
-def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argparse.ArgumentParser:
+def _parser(common: argparse.ArgumentParser, command: str = HELP) -> argparse.ArgumentParser:
     """The parser for this command, or for all of them."""
     parser = argparse.ArgumentParser(
         prog="fieldhand",
@@ -103,7 +117,7 @@ def _parser(common: argparse.ArgumentParser, command: str | None = None) -> argp
     _console_options(demo, off=argparse.SUPPRESS, unset=argparse.SUPPRESS)
     commands.add("field", _console, "simulate devices on pseudo-terminals ('fieldhand field --help' tells more)")
     wanted = [subject for subject, names in SUBJECTS.items() if command in names]
-    for subject in wanted or (() if command == "--version" else SUBJECTS):
+    for subject in wanted or (() if command in ALONE else SUBJECTS):
         import_module(f"tui.commands.{subject}").add(commands)
     return parser
 
@@ -147,8 +161,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-async def _await(outcome: object) -> object:
-    assert inspect.isawaitable(outcome)
+async def _await(outcome: Awaitable[Exit]) -> Exit:
     return await outcome
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiosqlite
 from textual.app import App
 from textual.signal import Signal
 
 from core.actions import ACTIONS
-from core.client import EngineClient
 from core.errors import FieldhandError, Kind
 from core.models import Device
-from core.rpc import Measured, PinPressed, Request, Searching
 from tui.bindings import ON_DEVICES, Command, key_name
 from tui.clock import Clock
 from tui.flows.virtual_field import VirtualField
@@ -23,6 +21,10 @@ from tui.keymap import Keymap
 from tui.model.devices import Change
 from tui.model.site import Said, Site
 from tui.theme import Appearance, Token
+
+if TYPE_CHECKING:
+    from core.client import EngineClient
+    from core.rpc import Measured, PinPressed, Request, Searching
 
 R = TypeVar("R")
 FLOW = "flow"
@@ -40,7 +42,6 @@ class Console(App[None], inherit_bindings=False):
     keymap: Keymap
     clock: Clock
     site: Site
-    client: EngineClient
     store_path: Path
     """Where the store is: it tells one site from another."""
     field: VirtualField
@@ -60,7 +61,19 @@ class Console(App[None], inherit_bindings=False):
 
     async def call(self, request: Request[R]) -> R:
         """Ask the engine; raises FieldhandError."""
-        return await self.client.call(request)
+        return await self.engine.call(request)
+
+    @property
+    @abstractmethod
+    def client(self) -> EngineClient | None:
+        """The engine; None as long as it has not answered."""
+
+    @property
+    def engine(self) -> EngineClient:
+        """The engine; raises NO_WORKER as long as it has not answered."""
+        if self.client is None:
+            raise FieldhandError(Kind.NO_WORKER, reason="it has not answered yet")
+        return self.client
 
     @property
     @abstractmethod

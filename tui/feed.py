@@ -13,20 +13,22 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiosqlite
 from textual.message import Message
 
-from core.client import EngineClient, SocketClient
 from core.errors import FieldhandError, Kind
 from core.paths import StateDirectory
-from core.rpc import AnyNotice, Measured, PinPressed, Searching, StoreChanged
 from core.store import views
 from core.store.database import open_reader
 from tui.clock import Clock
 from tui.messages import LinkDown, LinkUp, MonitoringMeasured, PinSeen, SearchGoesOn, StoreRead
 from tui.model.devices import Row
+
+if TYPE_CHECKING:
+    from core.client import EngineClient
+    from core.rpc import AnyNotice
 
 PAUSE_BETWEEN_READS: Final = 0.1
 LONGEST_PAUSE: Final = 0.5
@@ -36,26 +38,28 @@ PAUSE_OVER_SSH: Final = 0.2
 """Half as many repaints where each of them travels."""
 PAUSE_BEFORE_RECONNECT: Final = 2.0
 
-Reconnect = Callable[[], Awaitable[EngineClient]]
+Connect = Callable[[], Awaitable["EngineClient"]]
 
 
 class Feed:
-    """Follows one engine; `client` is replaced when it had to connect again."""
+    """Follows one engine; `client` is made by `connect` if there is none, and replaced when it had to connect again."""
 
     def __init__(
         self,
-        client: EngineClient,
+        client: EngineClient | None,
         store: Path,
         post: Callable[[Message], object],
         clock: Clock,
-        reconnect: Reconnect | None = None,
+        reconnect: Connect | None = None,
         pause: float = PAUSE_BETWEEN_READS,
+        connect: Connect | None = None,
     ) -> None:
         self.client = client
         self.db: aiosqlite.Connection | None = None
         self._store = store
         self._post = post
         self._clock = clock
+        self._connect = connect
         self._reconnect = reconnect
         self.pause = pause
         self._revision = 0
@@ -63,30 +67,37 @@ class Feed:
         self._dirty = asyncio.Event()
 
     async def follow(self) -> None:
-        """Until cancelled; returns when the engine is gone and there is no way to connect again."""
-        while True:
+        """Until cancelled; returns when the engine is gone and there is no way to connect again.
+
+        Raises FieldhandError when there is no client, and none could be made.
+        """
+        if self.client is None and self._connect is not None:
+            self.client = await self._connect()
+        while self.client is not None:
             try:
-                await self._follow()
+                await self._follow(self.client)
                 reason = "the worker ended"
             except FieldhandError as error:
                 reason = str(error)
             self._post(LinkDown(reason))
             if self._reconnect is None:
                 return
-            await self._connect_again(self._reconnect)
+            self.client = await self._connect_again(self._reconnect)
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store and the engine, which goes on."""
+        if self.client is not None:
+            await self.client.close()
         if self.db is not None:
             await self.db.close()
             self.db = None
 
-    async def _follow(self) -> None:
+    async def _follow(self, client: EngineClient) -> None:
         if self.db is None:
             self.db = await open_reader(self._store)
         self._dirty.set()
         # Listening begins before the first read: what changes in between is not missed.
-        listening = asyncio.create_task(self._listen(), name="engine notices")
+        listening = asyncio.create_task(self._listen(client), name="engine notices")
         reading = asyncio.create_task(self._read_changes(self.db), name="store reads")
         try:
             ended, _ = await asyncio.wait((listening, reading), return_when=asyncio.FIRST_COMPLETED)
@@ -97,21 +108,20 @@ class Feed:
         for task in ended:
             task.result()
 
-    async def _listen(self) -> None:
+    async def _listen(self, client: EngineClient) -> None:
         self._post(LinkUp())
-        async for notice in self.client.notices():
+        async for notice in client.notices():
             self._pass_on(notice)
 
     def _pass_on(self, notice: AnyNotice) -> None:
-        match notice:
-            case StoreChanged():
-                self._dirty.set()
-            case Searching():
-                self._post(SearchGoesOn(notice))
-            case PinPressed():
-                self._post(PinSeen(notice))
-            case Measured():
-                self._post(MonitoringMeasured(notice))
+        if notice.kind == "revision":
+            self._dirty.set()
+        elif notice.kind == "searching":
+            self._post(SearchGoesOn(notice))
+        elif notice.kind == "pin":
+            self._post(PinSeen(notice))
+        else:
+            self._post(MonitoringMeasured(notice))
 
     async def _read_changes(self, db: aiosqlite.Connection) -> None:
         while True:
@@ -145,7 +155,7 @@ class Feed:
         self._revision, self._group_names = summary.rev, names
         return read(rows=rows, removed=removed)
 
-    async def _connect_again(self, reconnect: Reconnect) -> None:
+    async def _connect_again(self, reconnect: Connect) -> EngineClient:
         while True:
             await asyncio.sleep(PAUSE_BEFORE_RECONNECT)
             try:
@@ -153,15 +163,28 @@ class Feed:
             except FieldhandError as error:
                 self._post(LinkDown(str(error)))
             else:
-                await self.client.close()
-                self.client = client
-                return
+                if self.client is not None:
+                    await self.client.close()
+                return client
 
 
-def reconnecting(directory: StateDirectory, ends_with: int | None = None) -> Reconnect:
+def connecting(directory: StateDirectory, ends_with: int | None = None) -> Connect:
+    """To the worker of this directory, which is started if none runs."""
+
+    async def connect() -> EngineClient:
+        from core.client import SocketClient  # noqa: PLC0415 - with all the requests there are: not before it is used
+
+        return await SocketClient.connect_or_start(directory, ends_with=ends_with)
+
+    return connect
+
+
+def reconnecting(directory: StateDirectory, ends_with: int | None = None) -> Connect:
     """To the worker of this directory; one that was killed is started anew, one that was told to end is not."""
 
     async def reconnect() -> EngineClient:
+        from core.client import SocketClient  # noqa: PLC0415 - as above
+
         if await asyncio.to_thread(directory.ended_in_order):
             return await SocketClient.connect(directory)
         return await SocketClient.connect_or_start(directory, ends_with=ends_with)

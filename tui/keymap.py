@@ -10,7 +10,6 @@ that is the same in two views has the same keys in both.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -58,7 +57,7 @@ class Keymap:
     def effective(self, commands: Sequence[Command], *, read_only: bool = False) -> tuple[Command, ...]:
         """The commands with the operator's keys; without those that change something where nothing may be changed."""
         return tuple(
-            replace(command, keys=self.changed.get(command.id, command.keys))
+            replace(command, keys=self.changed[command.id]) if command.id in self.changed else command
             for command in commands
             if not (read_only and command.changes)
         )
@@ -88,6 +87,8 @@ class Keymap:
         path = Path(named or Path(platformdirs.user_config_dir("fieldhand")) / FILE_NAME).expanduser()
         if not named and not path.exists():
             return cls()
+        import tomllib  # noqa: PLC0415 - few operators have such a file
+
         try:
             with path.open("rb") as file:
                 written = tomllib.load(file)

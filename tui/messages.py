@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from core.models import Group, Job, Port, Summary
-from core.rpc import Measured, PinPressed, Searching
 from tui.model.devices import Row
+
+if TYPE_CHECKING:
+    from core.rpc import Measured, PinPressed, Searching
 
 
 @dataclass(eq=False)

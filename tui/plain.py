@@ -116,7 +116,6 @@ async def plain(directory: StateDirectory, run: RunCommand) -> Exit:
         following.cancel()
         await asyncio.wait([following])
         await feed.close()
-        await feed.client.close()
     return Exit.DONE
 
 

@@ -5,25 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import ClassVar
 
-from textual.scrollbar import ScrollBar, ScrollBarRender
-
-from core.client import SocketClient
 from core.errors import Exit, FieldhandError, Kind
 from core.paths import StateDirectory
 from tui.app import FieldhandApp
 from tui.crash import last_words
-from tui.feed import reconnecting
+from tui.feed import connecting, reconnecting
 from tui.flows.virtual_field import VirtualField
 from tui.keymap import Keymap
 from tui.theme import Appearance
-
-
-class PlainScrollBar(ScrollBarRender):
-    """A scroll bar of whole cells, for terminals that know ASCII only."""
-
-    VERTICAL_BARS: ClassVar[list[str]] = [" "]
 
 
 async def console(
@@ -46,14 +36,12 @@ async def console(
             reason="the console needs one; see 'fieldhand --help'",
         )
     keymap, appearance = Keymap.load(os.environ), Appearance.of_terminal(os.environ, theme)
-    if appearance.ascii_only:
-        ScrollBar.renderer = PlainScrollBar
-    client = await SocketClient.connect_or_start(directory, ends_with=ends_with)
     field = field or VirtualField(directory.path / "field")
 
     app = FieldhandApp(
-        client,
+        None,
         directory.store,
+        connect=connecting(directory, ends_with),
         reconnect=reconnecting(directory, ends_with),
         field=field,
         keymap=keymap,
@@ -62,10 +50,11 @@ async def console(
     )
     try:
         await app.run_async(mouse=False)  # the terminal's own selection of text keeps working
-        await app.client.close()
     finally:
         await field.close()
     if app.failure is not None:
         sys.stderr.write(await asyncio.to_thread(last_words, app.failure))
         return Exit.CRASHED
+    if app.refusal is not None:
+        raise app.refusal
     return Exit.DONE

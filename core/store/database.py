@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -20,6 +19,8 @@ from core.errors import FieldhandError, Kind
 
 T = TypeVar("T")
 
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+"""Numbered scripts; the version of a store is how many of them it has been through."""
 MOST_IN_A_COMMIT: Final = 512
 """Bounds how long one commit can take while everybody waits for it."""
 DOMAIN_LENGTH: Final = 3
@@ -188,9 +189,7 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
 
 def migrations() -> list[str]:
     """The scripts that lead from an empty file to this version, in order."""
-    folder = resources.files("core.store") / "migrations"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return [script.read_text("utf-8") for script in scripts]
+    return [script.read_text("utf-8") for script in sorted(MIGRATIONS.glob("*.sql"))]
 
 
 async def _migrate(db: aiosqlite.Connection, path: Path) -> None:

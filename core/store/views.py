@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
+from sys import intern
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -64,16 +65,17 @@ _DEVICE = """
 
 async def devices(db: aiosqlite.Connection, since: int = 0) -> list[Device]:
     """The devices that changed after the revision, in order of creation; all of them for 0."""
-    rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY {_order(since)}", (since,))
+    rows = await db.execute_fetchall(f"{_DEVICE} WHERE d.rev > ? ORDER BY {_id(since)}", (since,))
     return [_device(row) for row in rows]
 
 
 async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIterator[list[Device]]:
     """As `devices`, page by page: whoever reads a hundred thousand has to do other things in between."""
-    last, order = 0, _order(since)
+    last, identity = 0, _id(since)
     while True:
         rows = await db.execute_fetchall(
-            f"{_DEVICE} WHERE d.rev > ? AND d.id > ? ORDER BY {order} LIMIT ?", (since, last, DEVICES_IN_A_PAGE)
+            f"{_DEVICE} WHERE d.rev > ? AND {identity} > ? ORDER BY {identity} LIMIT ?",
+            (since, last, DEVICES_IN_A_PAGE),
         )
         page = [_device(row) for row in rows]
         if page:
@@ -83,7 +85,7 @@ async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIte
         last = page[-1].id
 
 
-def _order(since: int) -> str:
+def _id(since: int) -> str:
     return "+d.id" if since else "d.id"  # with the plus, the few that changed are found by the index on their revision
 
 
@@ -142,7 +144,7 @@ async def ports(db: aiosqlite.Connection) -> list[Port]:
         "SELECT p.*, (SELECT count(*) FROM device d WHERE d.port_id = p.id) AS devices,"
         " (SELECT json_group_array(DISTINCT j.id) FROM job j JOIN task t ON t.job_id = j.id"
         "  JOIN device d ON d.id = t.device_id"
-        "  WHERE j.state = 'running' AND j.pauses AND t.state IN ('queued', 'running') AND d.port_id = p.id)"
+        "  WHERE j.state = 'running' AND j.pauses AND t.state IN ('queued', 'running') AND +d.port_id = p.id)"
         " AS paused_by"
         " FROM port p ORDER BY p.name"
     )
@@ -336,22 +338,53 @@ async def licenses(db: aiosqlite.Connection) -> list[License]:
     ]
 
 
-_CAPACITY = """
-    SELECT sum(devices) FROM license
-    WHERE (expires IS NULL OR expires > ?) AND (site IS NULL OR site = (SELECT name FROM site))
+_SUMMARY = """
+    SELECT site.*, (SELECT coalesce(sum(devices), 0) FROM license
+                    WHERE (expires IS NULL OR expires > ?) AND (site IS NULL OR site = site.name)) AS capacity,
+           (SELECT count(*) FROM device) AS devices, (SELECT count(*) FROM device WHERE NOT licensed) AS waiting,
+           (SELECT count(*) FROM port) AS ports, (SELECT count(*) FROM port WHERE state = 'open') AS ports_open,
+           (SELECT count(*) FROM device_group) AS groups,
+           (SELECT count(*) FROM job WHERE state = 'running') AS jobs_running
+    FROM site
 """
 
 
 async def seats(db: aiosqlite.Connection, now: float) -> Seats:
     """Capacity at this time, and who holds or waits for a seat."""
-    capacity = await _number(db, _CAPACITY, now)
-    used = await _number(db, "SELECT count(*) FROM device WHERE licensed")
-    return Seats(capacity, used, await _number(db, "SELECT count(*) FROM device") - used)
+    return (await summary(db, now)).seats
 
 
 async def site(db: aiosqlite.Connection) -> Site:
     """What is said once for the whole site."""
-    row = next(iter(await db.execute_fetchall("SELECT * FROM site")))
+    return _site(next(iter(await db.execute_fetchall("SELECT * FROM site"))))
+
+
+async def revision(db: aiosqlite.Connection) -> int:
+    """The newest revision that can be read."""
+    return await _number(db, "SELECT rev FROM site")
+
+
+async def summary(db: aiosqlite.Connection, now: float) -> Summary:
+    """Everything in a glance."""
+    row = next(iter(await db.execute_fetchall(_SUMMARY, (now,))))
+    return Summary(
+        rev=row["rev"],
+        site=_site(row),
+        seats=Seats(row["capacity"], row["devices"] - row["waiting"], row["waiting"]),
+        devices=row["devices"],
+        ports=row["ports"],
+        ports_open=row["ports_open"],
+        groups=row["groups"],
+        jobs_running=row["jobs_running"],
+    )
+
+
+async def _number(db: aiosqlite.Connection, query: str, *values: object) -> int:
+    row = next(iter(await db.execute_fetchall(query, values)))
+    return int(row[0] or 0)
+
+
+def _site(row: aiosqlite.Row) -> Site:
     return Site(
         name=row["name"],
         domain=row["domain"],
@@ -363,31 +396,6 @@ async def site(db: aiosqlite.Connection) -> Site:
         pause_above=row["pause_above"],
         poll_seconds=row["poll_seconds"],
     )
-
-
-async def revision(db: aiosqlite.Connection) -> int:
-    """The newest revision that can be read."""
-    return await _number(db, "SELECT rev FROM site")
-
-
-async def summary(db: aiosqlite.Connection, now: float) -> Summary:
-    """Everything in a glance."""
-    taken = await seats(db, now)
-    return Summary(
-        rev=await revision(db),
-        site=await site(db),
-        seats=taken,
-        devices=taken.used + taken.waiting,
-        ports=await _number(db, "SELECT count(*) FROM port"),
-        ports_open=await _number(db, "SELECT count(*) FROM port WHERE state = ?", PortState.OPEN.value),
-        groups=await _number(db, "SELECT count(*) FROM device_group"),
-        jobs_running=await _number(db, "SELECT count(*) FROM job WHERE state = ?", JobState.RUNNING.value),
-    )
-
-
-async def _number(db: aiosqlite.Connection, query: str, *values: object) -> int:
-    row = next(iter(await db.execute_fetchall(query, values)))
-    return int(row[0] or 0)
 
 
 def _device(row: aiosqlite.Row) -> Device:
@@ -417,7 +425,7 @@ def _device(row: aiosqlite.Row) -> Device:
     cut_off = StoredCheckpoint.of(checkpoint, uid)
     held = ours or address_key is None  # not one that was only set aside for it
     if address_text is not None and network_state is NetworkState.PROVISIONED and held:
-        address = Address(address_text, json.loads(address_parts))
+        address = Address(address_text, {intern(name): part for name, part in json.loads(address_parts).items()})
     return Device(
         id=identity,
         name=name,

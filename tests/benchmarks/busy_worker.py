@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.busy_worker DIRECTORY DEVICES`: a worker whose devices change when they are told to.
 
-Standard input: `change ID` changes the health of one device, `busy FIRST LAST RATE SECONDS` of so many of these a
-second. Each is answered with one line: the time on the monotonic clock when it was committed.
+Standard input: `change ID AGO` changes the health of one device, seen so many seconds ago; `busy FIRST LAST RATE
+SECONDS` of so many of these a second. Each is answered with one line: the time on the monotonic clock when it was
+committed.
 """
 
 import asyncio
@@ -64,11 +65,11 @@ async def fill(tx: Transaction, devices: int) -> None:
     )
 
 
-async def change(engine: Engine, devices: Sequence[int], health: Health) -> None:
+async def change(engine: Engine, devices: Sequence[int], health: Health, ago: float = 0) -> None:
     async def change(tx: Transaction) -> None:
         await tx.db.executemany(
-            "UPDATE device SET health = ?, rev = ? WHERE id = ?",
-            [(health.value, tx.rev, device) for device in devices],
+            "UPDATE device SET health = ?, seen_at = ?, rev = ? WHERE id = ?",
+            [(health.value, tx.now - ago, tx.rev, device) for device in devices],
         )
 
     await engine.writer.run(change)
@@ -97,9 +98,9 @@ async def main(directory: StateDirectory, devices: int) -> None:
             turn = False
             while line := await asyncio.to_thread(sys.stdin.readline):
                 match line.split():
-                    case ["change", device]:
+                    case ["change", device, ago]:
                         turn = not turn
-                        await change(engine, [int(device)], Health.SUSPECT if turn else Health.NORMAL)
+                        await change(engine, [int(device)], Health.SUSPECT if turn else Health.NORMAL, float(ago))
                         answer()
                     case ["busy", first, last, rate, seconds]:
                         answer()

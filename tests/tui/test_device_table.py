@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from textual._compositor import CompositorUpdate
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
 
@@ -14,6 +15,8 @@ from tui.model.columns import GAP, Place
 from tui.theme import Appearance, Depth
 from tui.widgets.block import Piece
 from tui.widgets.device_table import DeviceTable
+
+MOST_BYTES_OF_A_STATUS = 150
 
 
 @pytest.mark.parametrize("depth", Depth)
@@ -69,6 +72,26 @@ async def test_a_changed_status_repaints_its_cell_and_one_out_of_sight_nothing(
         assert regions == []
 
 
+async def test_a_changed_status_sends_its_cell_and_nothing_else(
+    engine: FakeEngine, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(engine)
+    async with open_console(appearance=Appearance(Depth.FULL)) as operator:
+        sent: list[str] = []
+
+        def display(_: object, update: CompositorUpdate | None) -> None:
+            if update is not None:
+                sent.append(update.render_segments(operator.app.console))
+
+        monkeypatch.setattr(operator.app, "_display", display)
+        await engine.change("UPDATE device SET health = 'down', rev = :rev WHERE name = 'AHU-04 supply fan'")
+        await operator.up_to_date()
+        (update,) = filter(None, sent)
+        assert "down" in update
+        assert "AHU" not in update
+        assert len(update.encode()) < MOST_BYTES_OF_A_STATUS
+
+
 async def test_ten_thousand_devices_draw_as_few_rows_as_fit(
     engine: FakeEngine, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +106,7 @@ async def test_ten_thousand_devices_draw_as_few_rows_as_fit(
             drawn.append(index)
             return row(index, places)
 
+        await operator.until(lambda: operator.app.site.complete)
         monkeypatch.setattr(table, "row", watched)
         await operator.press("G")
         assert "Device 9999" in operator.screen()

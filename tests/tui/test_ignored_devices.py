@@ -21,7 +21,7 @@ async def test_one_of_them_is_offered_again(engine: FakeEngine, open_console: Op
         await operator.press("U")
         assert operator.line("AHU-09").split()[2:8] == ["AHU-09", "old", "fan", "00D07AAA0001", "2", "h"]
         assert "bob" in operator.line("Boiler [9]")
-        assert "Enter: offer it again when it is found    Esc: Cancel" in operator.screen()
+        assert "Enter: offer it again when it is found   Esc: Cancel" in operator.screen()
         await operator.type("boi")
         await operator.press("enter")
         assert engine.called(StopIgnoring) == [StopIgnoring(uid="00D07AAA0002")]

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from textual.scrollbar import ScrollBar
 
 from core.errors import FieldhandError
 from core.lifecycle import Status
@@ -12,7 +11,6 @@ from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, Spec, plant
 from tui.model.devices import SEVERITY
 from tui.screens.pages import MEANINGS
-from tui.start import PlainScrollBar
 from tui.theme import JOB_TOKENS, PALETTES, STATUS_TOKENS, TASK_TOKENS, THEMES, Appearance, Depth, Token
 
 
@@ -133,9 +131,8 @@ async def test_the_theme_is_changed_from_the_palette_and_everything_follows(
 
 
 async def test_on_a_terminal_of_ascii_nothing_else_is_written_whatever_devices_say(
-    engine: FakeEngine, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, open_console: OpenConsole
 ) -> None:
-    monkeypatch.setattr(ScrollBar, "renderer", PlainScrollBar)
     await engine.add_port()
     await engine.add_license(10)
     await engine.add(Spec("Lüfter 漢 ½"), Spec("Zuluftanlage Süd – Ventilator im Erdgeschoß, Achse 14"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tui.commands.session import Command
+if TYPE_CHECKING:
+    from tui.commands.session import Command
 
 
 class Commands:

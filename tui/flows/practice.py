@@ -32,7 +32,7 @@ async def practise(app: Console) -> None:
         await app.field.close()
         raise
     if app.site.summary is not None and not app.site.summary.seats.capacity:
-        await license_seats(app.client, DEVICES, expires=datetime.now(UTC) + timedelta(days=PRACTICE_DAYS))
+        await license_seats(app.engine, DEVICES, expires=datetime.now(UTC) + timedelta(days=PRACTICE_DAYS))
     await search(app, PORT_NAME)
 
 

@@ -21,6 +21,11 @@ class Subject:
     words: str
     devices: tuple[int, ...]
 
+    @classmethod
+    def of(cls, devices: tuple[int, ...], words: str) -> Subject:
+        """These devices."""
+        return cls(Selection(devices=devices), words, devices)
+
 
 NOTHING_SAID: Mapping[str, Any] = {}
 """Parameters as the catalogue presets them."""

@@ -313,7 +313,9 @@ class DeviceList:
     # order
 
     def _key(self, row: Row) -> tuple[Any, Any]:
-        then = SORTS[self.then](row) if self.then else None
+        if self.then is None:
+            return SORTS[self.sort](row), None
+        then = SORTS[self.then](row)
         return SORTS[self.sort](row), (then is None, then)
 
     def _all_keys(self) -> dict[int, tuple[Any, Any]]:

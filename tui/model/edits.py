@@ -10,8 +10,6 @@ from core.models import Device, Group
 from core.rpc import AssignGroup, EditDevice, RenameGroup, Request
 from tui.text import clean, plural
 
-MOST_EDITS: Final = 100
-"""How far back one can go; nobody remembers more."""
 FIELDS: Final = ("name", "uid", "port", "program_id", "type", "location", "points", "group")
 """What a person may change of a device."""
 

@@ -7,15 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from core.actions import Action
 from core.lifecycle import Circumstances, Status, circumstances, refusal
 from core.models import Device, Group, Job, JobState, Port, PortState, Summary
-from core.rpc import Measured, PinPressed
 from drivers.base import Capability
 from tui.model.devices import DeviceList
-from tui.model.edits import MOST_EDITS, Edit
 
+if TYPE_CHECKING:
+    from core.rpc import Measured, PinPressed
+    from tui.model.edits import Edit
+
+MOST_EDITS: Final = 100
+"""How far back one can go; nobody remembers more."""
 MOST_SAID = 200
 """How many messages are kept to be read again."""
 

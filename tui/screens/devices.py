@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,18 +11,10 @@ from textual.app import ComposeResult
 from core.actions import BY_NAME
 from core.lifecycle import Status
 from core.models import Device
-from core.rpc import Selection
+from tui import flows, screens
 from tui.bindings import COMMANDS, FILTERING, Place, bindings
-from tui.flows import actions, groups
-from tui.flows import devices as records
-from tui.flows.copying import copy_rows, copy_uids
-from tui.flows.selections import kept_selections
-from tui.flows.starting import Subject
 from tui.model.devices import NEEDS_SOMEBODY, Change
 from tui.model.filter import parse
-from tui.screens.device import DeviceScreen
-from tui.screens.history import HistoryScreen
-from tui.screens.order_picker import OrderPicker
 from tui.screens.screen import Keys, keys_of, labelled
 from tui.screens.view import View
 from tui.text import clean, plural
@@ -31,6 +24,9 @@ from tui.widgets.device_table import COLUMNS, DeviceHead, DeviceTable
 from tui.widgets.filter_line import DeviceCounts, FilterLine
 from tui.widgets.list_table import inviting
 from tui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from tui.flows.starting import Subject
 
 AGES_GROW_SECONDS = 10.0
 DEBOUNCE_FROM = 5_000
@@ -71,8 +67,8 @@ class DevicesView(View):
             return None
         if not devices.selected:
             (device,) = ids
-            return Subject(Selection(devices=ids), clean(devices.rows[device].device.name), ids)
-        return Subject(Selection(devices=ids), plural(len(ids), "device"), ids)
+            return flows.starting.Subject.of(ids, clean(devices.rows[device].device.name))
+        return flows.starting.Subject.of(ids, plural(len(ids), "device"))
 
     def show_filter(self, text: str) -> None:
         """Filter by this, as if it was typed."""
@@ -229,7 +225,7 @@ class DevicesView(View):
 
     def action_kept(self) -> None:
         """Keep the selection under a name, or select one that was kept."""
-        self.app.begin(kept_selections(self.app))
+        self.app.begin(flows.selections.kept_selections(self.app))
 
     def action_step_back(self) -> None:
         """End the range, else clear the filter, else the selection."""
@@ -276,7 +272,7 @@ class DevicesView(View):
             devices.set_sort(column, then=devices.sort if column != devices.sort else devices.then)
             self._show_all()
 
-        self.app.push_screen(OrderPicker(COLUMNS, devices.sort), chosen)
+        self.app.push_screen(screens.order_picker.OrderPicker(COLUMNS, devices.sort), chosen)
 
     # keys: what is done
 
@@ -284,19 +280,19 @@ class DevicesView(View):
         """Choose an action."""
         subject = self._subject_or_say()
         if subject:
-            actions.choose(self.app, subject, self, COMMANDS[self.PLACE])
+            flows.actions.choose(self.app, subject, self, COMMANDS[self.PLACE])
 
     def action_act(self, name: str) -> None:
         """Start an action of the catalogue."""
         subject = self._subject_or_say()
         if subject:
-            actions.act(self.app, BY_NAME[name], subject)
+            flows.actions.act(self.app, BY_NAME[name], subject)
 
     def action_assign(self) -> None:
         """Put into a group."""
         subject = self._subject_or_say()
         if subject:
-            self.app.begin(groups.assign_group(self.app, subject))
+            self.app.begin(flows.groups.assign_group(self.app, subject))
 
     def action_trouble(self, step: int) -> None:
         """To the next device that needs somebody, or the one before."""
@@ -307,62 +303,62 @@ class DevicesView(View):
         """Show everything of the device."""
         device = self.current
         if device:
-            self.app.push_screen(DeviceScreen(device.id))
+            self.app.push_screen(screens.device.DeviceScreen(device.id))
 
     def action_discover(self) -> None:
         """Search a port."""
-        self.app.begin(records.discover(self.app))
+        self.app.begin(flows.devices.discover(self.app))
 
     def action_add(self) -> None:
         """Add by hand."""
-        self.app.begin(records.add_device(self.app))
+        self.app.begin(flows.devices.add_device(self.app))
 
     def action_ignored(self) -> None:
         """See what is ignored, and stop ignoring it."""
-        self.app.begin(records.stop_ignoring(self.app))
+        self.app.begin(flows.devices.stop_ignoring(self.app))
 
     def action_edit(self) -> None:
         """Change what is known of the device."""
         if self.current:
-            self.app.begin(records.edit_device(self.app, self.current))
+            self.app.begin(flows.devices.edit_device(self.app, self.current))
 
     def action_wink_on(self) -> None:
         """Wink until a key."""
         subject = self._subject_or_say()
         if subject:
-            actions.wink_on(self.app, subject)
+            flows.actions.wink_on(self.app, subject)
 
     def action_test_often(self) -> None:
         """Test as often as the operator says."""
         subject = self._subject_or_say()
         if subject:
-            self.app.begin(actions.test_often(self.app, subject))
+            self.app.begin(flows.actions.test_often(self.app, subject))
 
     def action_history(self) -> None:
         """What was done to the device."""
         if self.current:
-            self.app.push_screen(HistoryScreen(self.current))
+            self.app.push_screen(screens.history.HistoryScreen(self.current))
 
     def action_copy(self) -> None:
         """Copy the UIDs of the selected devices, or of the one under the cursor."""
         if ids := self.app.site.devices.chosen():
-            copy_uids(self.app, [self.app.site.devices.rows[identity].device for identity in ids])
+            flows.copying.copy_uids(self.app, [self.app.site.devices.rows[identity].device for identity in ids])
 
     def action_copy_row(self) -> None:
         """Copy what the list says of them."""
         if ids := self.app.site.devices.chosen():
-            copy_rows(self.app, [self.app.site.devices.rows[identity] for identity in ids])
+            flows.copying.copy_rows(self.app, [self.app.site.devices.rows[identity] for identity in ids])
 
     def action_import(self) -> None:
         """Add devices from a file."""
-        self.app.begin(records.import_devices(self.app))
+        self.app.begin(flows.devices.import_devices(self.app))
 
     def action_export(self) -> None:
         """Write the selected devices to a file, or all that are shown."""
         model = self.app.site.devices
         ids = model.chosen() if model.selected else model.view
         if ids:
-            self.app.begin(records.export_devices(self.app, [model.rows[identity].device for identity in ids]))
+            self.app.begin(flows.devices.export_devices(self.app, [model.rows[identity].device for identity in ids]))
 
     @property
     def current(self) -> Device | None:

@@ -9,16 +9,11 @@ from textual import on
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
+from tui import screens
 from tui.bindings import EVERYWHERE, INTERRUPT, QUIT, VIEWS, Place, bindings
 from tui.model.devices import Change
 from tui.model.filter import exactly
 from tui.screens.devices import DevicesView
-from tui.screens.events import EventsView
-from tui.screens.groups import GroupsView
-from tui.screens.images import ImagesView
-from tui.screens.jobs import JobsView
-from tui.screens.licenses import LicensesView
-from tui.screens.ports import PortsView
 from tui.screens.screen import FullScreen, Keys
 from tui.screens.view import View
 from tui.theme import Token
@@ -50,16 +45,7 @@ class MainScreen(FullScreen[None]):
 
     def body(self) -> Sequence[Widget]:
         """The tabs, then the view."""
-        views = (
-            DevicesView(id="devices"),
-            GroupsView(id="groups"),
-            JobsView(id="jobs"),
-            ImagesView(id="images"),
-            LicensesView(id="licenses"),
-            PortsView(id="ports"),
-            EventsView(id="events"),
-        )
-        return TabLine(), ContentSwitcher(*views, initial="devices")
+        return TabLine(), ContentSwitcher(DevicesView(id="devices"), initial="devices")
 
     def on_mount(self) -> None:
         """Start in the list."""
@@ -92,8 +78,16 @@ class MainScreen(FullScreen[None]):
     def _moved(self) -> None:
         self.refresh_keys()
 
-    def action_view(self, name: str) -> None:
-        """Show a view."""
+    async def action_view(self, name: str) -> None:
+        """Show a view, which is made when it is shown first."""
+        switcher = self.query_one(ContentSwitcher)
+        if not switcher.query(f"#{name}"):
+            view = _view(name)
+            await switcher.add_content(view)
+            view.table.when_moved = self.refresh_keys
+        self._show(name)
+
+    def _show(self, name: str) -> None:
         self.query_one(ContentSwitcher).current = name
         tabs = self.query_one(TabLine)
         tabs.at = NAMES.index(name)
@@ -101,11 +95,27 @@ class MainScreen(FullScreen[None]):
         self.set_focus(self.view.table)
         self.store_changed(Change(frozenset(), moved=True))  # at once: the next key may be here already
 
-    def action_next_view(self) -> None:
+    async def action_next_view(self) -> None:
         """Show the next."""
-        self.action_view(NAMES[(NAMES.index(self.view.id or NAMES[0]) + 1) % len(NAMES)])
+        await self.action_view(NAMES[(NAMES.index(self.view.id or NAMES[0]) + 1) % len(NAMES)])
 
     def show_members(self, group: str) -> None:
         """The devices of a group."""
-        self.action_view("devices")
+        self._show("devices")
         self.query_one(DevicesView).show_filter(exactly("group", group))
+
+
+def _view(name: str) -> View:
+    match name:
+        case "groups":
+            return screens.groups.GroupsView(id=name)
+        case "jobs":
+            return screens.jobs.JobsView(id=name)
+        case "images":
+            return screens.images.ImagesView(id=name)
+        case "licenses":
+            return screens.licenses.LicensesView(id=name)
+        case "ports":
+            return screens.ports.PortsView(id=name)
+        case _:
+            return screens.events.EventsView(id=name)

@@ -21,6 +21,10 @@ from tui.widgets.top_line import TopLine
 
 R = TypeVar("R")
 Keys = Sequence[tuple[str, str]]
+_ITS_OWN = {
+    place: [command for command in commands if command not in ON_DEVICES] for place, commands in COMMANDS.items()
+}
+"""What is bound in a place apart from the actions on devices."""
 
 
 def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
@@ -30,7 +34,7 @@ def labelled(commands: Sequence[Command]) -> list[tuple[str, str]]:
 
 def keys_of(app: Console, place: Place, *, rows: bool = True) -> list[tuple[str, str]]:
     """What the key line says of a place, apart from the actions on devices; without `rows` there is nothing listed."""
-    commands = [command for command in COMMANDS[place] if command not in ON_DEVICES]
+    commands = _ITS_OWN[place]
     return labelled(app.commands([command for command in commands if rows or command.action not in ON_A_ROW]))
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 from textual import getters
 from textual.containers import Vertical
 
+from tui import flows
 from tui.bindings import COMMANDS, Place
 from tui.console import Console
-from tui.flows.actions import choose_command
 from tui.model.devices import Change
 from tui.screens.screen import Keys, keys_of
 from tui.widgets.table import LineTable
@@ -40,7 +40,7 @@ class View(Vertical, inherit_bindings=False):
 
     def action_palette(self) -> None:
         """Choose from what can be done here."""
-        choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
+        flows.actions.choose_command(self.app, self.PLACE.value, self, COMMANDS[self.PLACE])
 
     def store_changed(self, change: Change) -> None:
         """Show what the store says now."""

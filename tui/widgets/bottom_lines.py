@@ -105,8 +105,9 @@ class KeyLine(OneLine):
 
     def show(self, keys: Sequence[tuple[str, str]]) -> None:
         """These keys, most useful first; the last stays whatever the width."""
-        self.keys = keys
-        self.update()
+        if keys != self.keys:
+            self.keys = keys
+            self.update()
 
     def line(self, width: int) -> Line:
         """Key and word, key and word."""

@@ -24,7 +24,8 @@ from tui.text import cut_end, fit, width_of
 from tui.theme import Token
 from tui.widgets.block import Line, OneLine, Piece, strip_of
 
-CACHED_ROWS = 1000
+CACHED_ROWS = 256
+"""A few screens of them: each takes some kilobytes, and scrolling back a page lays nothing out again."""
 GUTTER = 2
 """Cells left of every row: the cursor's mark and a space."""
 
@@ -48,8 +49,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
         self.columns = columns
-        self._strips: LRUCache[Hashable, Strip] = LRUCache(CACHED_ROWS)
+        self._made: LRUCache[Hashable, tuple[Line, Strip]] = LRUCache(CACHED_ROWS)
+        """Rows as they look, by all that they depend on."""
         self._drawn: dict[int, Line] = {}
+        """What was drawn last, by place."""
         self._places: tuple[Place, ...] = ()
         self._cursor = 0
         self.head: TableHead | None = None
@@ -103,7 +106,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         old = self._drawn.get(index)
         first, last = 0, self.size.width
         if old is not None:
-            first, last = _difference(old, self._line(index))
+            first, last = _difference(old, self._make(index)[0])
         if first < last:
             self.refresh(Region(first, y, last - first, 1))
 
@@ -187,21 +190,20 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         super().watch_scroll_y(old_value, new_value)
         self._drawn.clear()
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """A bar that appears has not heard of what was scrolled before."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def render_line(self, y: int) -> Strip:
         """One visible line."""
         index = self.scroll_offset.y + y
         if index >= self.count:
             empty = self.when_empty() if not self.count else ()
             return self._strip(empty[y] if y < len(empty) else (), cursor=False)
-        cursor = index == self.cursor
-        if cursor:
+        if index == self.cursor:
             self._point(y)
-        key = (cursor, self.row_key(index))
-        strip = self._strips.get(key)
-        self._drawn[index] = self._line(index)
-        if strip is None:
-            strip = self._strip(self._drawn[index], cursor=cursor)
-            self._strips.set(key, strip)
+        self._drawn[index], strip = self._make(index)
         return strip
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -217,9 +219,16 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self.has_focus and self.screen.is_active:
             self.app.cursor_position = self.region.offset + Offset(0, y)
 
-    def _line(self, index: int) -> Line:
-        mark = self.app.appearance.glyphs.cursor if index == self.cursor else " "
-        return [(mark + " ", Token.MARK), *self.row(index, self._places)]
+    def _make(self, index: int) -> tuple[Line, Strip]:
+        cursor = index == self.cursor
+        key = (cursor, self.row_key(index))
+        made = self._made.get(key)
+        if made is None:
+            mark = self.app.appearance.glyphs.cursor if cursor else " "
+            line = [(mark + " ", Token.MARK), *self.row(index, self._places)]
+            made = line, self._strip(line, cursor=cursor)
+            self._made.set(key, made)
+        return made
 
     def _strip(self, line: Line, *, cursor: bool) -> Strip:
         strip = strip_of(line, self.size.width, self.app.appearance, cursor=cursor)
@@ -239,7 +248,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._drawn.clear()
 
     def _forget(self) -> None:
-        self._strips.clear()
+        self._made.clear()
         self._drawn.clear()
 
 

@@ -28,7 +28,8 @@ class TopLine(OneLine):
         for fact in self._facts():
             if width_of_line(line) + 2 + len(fact[0]) <= width:
                 line += [("  ", Token.TEXT), fact]
-        return spread(line, [(clean(self.app.client.greeting.operator) + " ", Token.MUTED)], width)
+        operator = clean(self.app.client.greeting.operator) if self.app.client else ""
+        return spread(line, [(operator + " ", Token.MUTED)], width)
 
     def _worker(self) -> list[Piece]:
         glyphs, site = self.app.appearance.glyphs, self.app.site
