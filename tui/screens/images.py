@@ -20,7 +20,7 @@ from tui.text import clean, fit, local, size, wrap
 from tui.theme import Token
 from tui.widgets.block import Block, Line
 from tui.widgets.image_table import ImageTable
-from tui.widgets.table import TableHead
+from tui.widgets.table import LineTable, TableHead
 
 LABEL = 13
 
@@ -115,3 +115,4 @@ class ImagesView(View):
             self.app.say(str(error), bad=True)
             return
         self.table.show_items(images)
+        self.post_message(LineTable.Moved())  # there may be rows now, or none: the key line says other keys
