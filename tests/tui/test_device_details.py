@@ -41,8 +41,9 @@ async def test_looking_at_a_failure_acknowledges_it(engine: FakeEngine, open_con
     await plant(engine)
     async with open_console() as operator:
         await operator.press("j", "j", "i")
-        assert engine.called(Acknowledge) == [Acknowledge(devices=(3,))]
+        assert "✖ failed" in operator.line("AHU-05")
         await operator.press("left")
+        assert engine.called(Acknowledge) == [Acknowledge(devices=(3,))]
         await operator.up_to_date()
         assert "○ unprovisioned" in operator.line("AHU-05")
 
@@ -52,8 +53,9 @@ async def test_a_viewer_looks_without_acknowledging(engine: FakeEngine, open_con
     engine.greeting = engine.greeting.model_copy(update={"role": "viewer"})
     async with open_console() as operator:
         await operator.press("j", "j", "i")
-        assert engine.called(Acknowledge) == []
         assert "read-only" in operator.screen()
+        await operator.press("left")
+        assert engine.called(Acknowledge) == []
 
 
 async def test_actions_start_from_the_details_too(engine: FakeEngine, open_console: OpenConsole) -> None:

@@ -149,7 +149,7 @@ class DeviceBlock(Block):
 
 
 class DeviceScreen(PushedScreen):
-    """Opening it acknowledges a failure: somebody has looked."""
+    """Leaving it acknowledges a failure: somebody has looked."""
 
     PLACE = Place.DEVICE
     BINDINGS = bindings(*COMMANDS[Place.DEVICE], *MOVES)
@@ -169,8 +169,6 @@ class DeviceScreen(PushedScreen):
         """Read it at once."""
         self._row = self.app.site.devices.rows.get(self._device)
         self._show()
-        if self._row and self._row.status is Status.FAILED:
-            self.app.begin(devices.acknowledge(self.app, self._row.device))
 
     def keys(self) -> Keys:
         """With the actions that are offered."""
@@ -183,6 +181,12 @@ class DeviceScreen(PushedScreen):
         """Read it again when it is about this device."""
         if self._device in change.ids or change.moved:
             self._read()
+
+    def action_back(self) -> None:
+        """Close it; a failure that stood there has been looked at."""
+        if self._row and self._row.status is Status.FAILED:
+            self.app.begin(devices.acknowledge(self.app, self._row.device))
+        super().action_back()
 
     def action_act(self, name: str) -> None:
         """Start an action of the catalogue on it."""

@@ -87,7 +87,7 @@ def test_the_page_of_a_device_tells_all_of_it_and_what_was_said_on_the_wire(tour
     here.meanwhile(EditDevice(device=other.id, name="Fan east")).field.command(f"power-off {other.uid}")
     here.keys(ESC).reads("○ unprovisioned", "Fan east").keys("j", "p").reads("✖ failed: no ans", "Fan east", other.uid)
     here.sees("Provision: Fan east: no answer").keys("i").sees("Fan east   ✖ failed").reads("no answer at identify")
-    here.scrolls_down_to("-> ", "read memory").reads(f"1/126 to {other.uid}", "request")
+    here.scrolls_down_to("-> request", f"read memory, 1/126 to {other.uid}")
     here.goes_back().reads("○ unprovisioned", "Fan east").leaves()
 
 
