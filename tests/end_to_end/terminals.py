@@ -22,7 +22,7 @@ import pyte
 
 from tui.screens.dialog import DEAF_SECONDS
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 120.0
 """When a condition is given up: no statement about speed, only the end of a test that has failed."""
 BETWEEN_LOOKS = 0.03
 """Seconds; what is looked at has to share a processor with the looking."""
