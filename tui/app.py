@@ -104,6 +104,7 @@ class FieldhandApp(Console):
         self.pin_seen: Signal[PinPressed] = Signal(self, "pin seen")
         self.measured: Signal[Measured] = Signal(self, "measured")
         self.line_changed: Signal[None] = Signal(self, "line changed")
+        self.news = asyncio.Event()
 
     @property
     def client(self) -> EngineClient | None:
@@ -201,6 +202,8 @@ class FieldhandApp(Console):
             del site.pins[uid]
         self.store_changed.publish(change)
         self._tell_ended()
+        self.news.set()
+        self.news = asyncio.Event()
 
     def _welcome(self) -> None:
         """A site without a port begins with finding one; a virtual field that it has is started again."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -58,10 +59,18 @@ class Console(App[None], inherit_bindings=False):
     """The monitoring of the ports was measured."""
     line_changed: Signal[None]
     """What the top line or the message line shows has changed."""
+    news: asyncio.Event
+    """Set when the store was read; another one then stands here for the next time."""
 
     async def call(self, request: Request[R]) -> R:
         """Ask the engine; raises FieldhandError."""
         return await self.engine.call(request)
+
+    async def until(self, look: Callable[[], R | None]) -> R:
+        """What `look` finds in what is known of the site, as soon as it is there."""
+        while (found := look()) is None:
+            await self.news.wait()
+        return found
 
     @property
     @abstractmethod

@@ -60,7 +60,7 @@ from core.rpc import (
 from core.store import views
 from core.store.checkpoints import StoredCheckpoint
 from core.store.database import Transaction, Writer, open_reader, open_writer
-from drivers.base import Capability, Estimate
+from drivers.base import Capability, Estimate, NetworkState
 from tui.clock import Clock
 
 R = TypeVar("R")
@@ -451,7 +451,16 @@ class FakeEngine:
         await self.change(f"DELETE FROM ignored WHERE uid = '{request.uid}'")
 
     async def _Adopt(self, request: Adopt) -> tuple[int, ...]:
-        specs = [Spec(item.name, uid=item.found.uid, port=request.port) for item in request.devices]
+        specs = [
+            Spec(
+                item.name,
+                uid=item.found.uid,
+                port=request.port,
+                state=(item.found.state or NetworkState.UNPROVISIONED).value,
+                ours=False,
+            )
+            for item in request.devices
+        ]
         return tuple(await self.add(*specs))
 
     async def _AddDevice(self, request: AddDevice) -> int:

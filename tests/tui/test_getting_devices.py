@@ -19,7 +19,7 @@ from core.rpc import (
     PinPressed,
     Searching,
 )
-from drivers.base import Found
+from drivers.base import Found, NetworkState
 from tests.tui.conftest import OpenConsole
 from tests.tui.field import FakeEngine, plant, report
 from tui.console import GRACE_SECONDS
@@ -29,6 +29,20 @@ from tui.screens.form import FormDialog
 
 def found(*uids: str, known: bool = False) -> tuple[FoundDevice, ...]:
     return tuple(FoundDevice(found=Found(uid), name=f"device {uid}", known=known) for uid in uids)
+
+
+async def test_what_another_tool_configured_is_adopted_with_a_word_on_how_to_take_it_over(
+    engine: FakeEngine, open_console: OpenConsole
+) -> None:
+    await engine.add_port()
+    await engine.add_license(10)
+    stray = Found("00D07AAA0001", state=NetworkState.PROVISIONED)
+    engine.found = (FoundDevice(found=stray, name="stray", known=False),)
+    async with open_console() as operator:
+        await operator.press("D", "enter")
+        await operator.until(lambda: "adopted" in operator.message)
+        assert operator.message == "1 device adopted from FT-1, configured by another tool: R takes it over"
+        assert "◇ elsewhere" in operator.line("stray")
 
 
 async def test_discovery_counts_while_it_searches_and_adopts_what_is_ticked(
@@ -117,6 +131,7 @@ async def test_a_device_is_added_by_hand(engine: FakeEngine, open_console: OpenC
         await operator.press("enter")
         assert engine.called(AddDevice) == [AddDevice(name="New fan", uid="00D07AAA0010", port="FT-1")]
         await operator.until(lambda: operator.message == "New fan added")
+        assert operator.line("New fan").startswith("▸")
 
 
 async def test_what_is_wrong_stands_by_its_field_and_nothing_is_lost(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from core.interchange import export_text
+from core.lifecycle import Standing, standing
 from core.models import Device
 from core.rpc import (
     Acknowledge,
@@ -25,6 +27,7 @@ from tui import files
 from tui.console import GRACE_SECONDS, Console
 from tui.flows.saving import save_text
 from tui.flows.undo import remembered
+from tui.model.devices import Change
 from tui.screens.discover import DiscoverDialog
 from tui.screens.file_picker import FileDialog
 from tui.screens.form import Entry, FormDialog
@@ -34,6 +37,8 @@ from tui.screens.port_picker import PortPicker
 from tui.text import clean, plural
 from tui.widgets.field import Field
 
+ARRIVAL_SECONDS: Final = 2.0
+"""The console reads what has changed several times a second; only without the worker or over a stalled line never."""
 LISTS: Final = frozenset({".csv", ".txt"})
 """The endings of files with devices; a path that is typed may end otherwise."""
 
@@ -45,8 +50,11 @@ async def add_device(app: Console) -> None:
         app.say("no port yet, and a device needs one", bad=True, hint="{ports.add} in the Ports view adds one")
         return
 
+    made = 0
+
     async def add(values: Mapping[str, str]) -> None:
-        await app.call(
+        nonlocal made
+        made = await app.call(
             AddDevice(
                 name=values["name"],
                 uid=values["uid"],
@@ -60,6 +68,9 @@ async def add_device(app: Console) -> None:
 
     name = await app.push_screen_wait(FormDialog("Add a device", "Add 1", _entries(app, None, ports), add))
     if name:
+        await _arrival(app, [made])
+        app.site.devices.go_to(made)
+        app.store_changed.publish(Change(frozenset(), moved=True))
         app.say(f"{clean(name)} added")
 
 
@@ -186,12 +197,27 @@ async def search(app: Console, port: str, found: tuple[FoundDevice, ...] | None 
     if not ticked:
         return
     new = await app.call(Adopt(port=port, devices=ticked))
+    await _arrival(app, new)
     seats = app.site.summary.seats if app.site.summary else None
     adopted = f"{plural(len(new), 'device')} adopted"
     if seats is not None and not seats.capacity:
         app.say(f"{adopted}, unlicensed until a license is added", hint="{view-licenses} Licenses, {licenses.add}")
+    elif new and all(_works_elsewhere(app, identity) for identity in new):
+        app.say(f"{adopted} from {clean(port)}, configured by another tool", hint="{reprovision} takes it over")
     else:
         app.say(f"{adopted} from {clean(port)}", hint="{devices.mark} selects, {provision} provisions")
+
+
+async def _arrival(app: Console, devices: Sequence[int]) -> None:
+    """Wait until the list has them: what is said of them is then true of what is seen."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            await app.until(lambda: True if app.site.devices.rows.keys() >= set(devices) else None)
+
+
+def _works_elsewhere(app: Console, device: int) -> bool:
+    row = app.site.devices.rows.get(device)
+    return row is not None and standing(row.device) is Standing.ELSEWHERE
 
 
 async def stop_ignoring(app: Console) -> None:

@@ -13,7 +13,6 @@ from core.rpc import AddLicense, AddPort, Discover, TrustKey
 from tui.console import Console
 from tui.flows.devices import search
 from tui.flows.virtual_field import DEVICES, PORT_NAME
-from tui.model.devices import Change
 from tui.text import plural
 
 OPENING_SECONDS: Final = 15.0
@@ -52,7 +51,7 @@ async def resume(app: Console) -> None:
     app.say("the virtual field has started afresh: asking its devices")
     try:
         async with asyncio.timeout(OPENING_SECONDS):
-            port = await _opened(app)
+            port = await app.until(lambda: _opened(app))
     except TimeoutError:
         app.say(
             "the virtual field has started afresh, but its port does not open",
@@ -64,21 +63,10 @@ async def resume(app: Console) -> None:
     app.say(f"the virtual field has started afresh: its {plural(len(found), 'device')} are as new again")
 
 
-async def _opened(app: Console) -> Port:
-    """The port of the virtual field, as soon as the worker has opened it."""
-    opened: asyncio.Future[Port] = asyncio.get_running_loop().create_future()
-
-    def look(_: Change) -> None:
-        port = next((port for port in app.site.ports if app.field.serves(port)), None)
-        if port is not None and port.state is PortState.OPEN and not opened.done():
-            opened.set_result(port)
-
-    app.store_changed.subscribe(app, look, immediate=True)
-    try:
-        look(Change(frozenset(), moved=False))
-        return await opened
-    finally:
-        app.store_changed.unsubscribe(app)
+def _opened(app: Console) -> Port | None:
+    """The port of the virtual field, if the worker has opened it."""
+    opened = (port for port in app.site.ports if app.field.serves(port) and port.state is PortState.OPEN)
+    return next(opened, None)
 
 
 async def license_seats(

@@ -302,6 +302,12 @@ class DeviceList:
         if self.ranging:
             self._extend()
 
+    def go_to(self, identity: int) -> None:
+        """Put the cursor on a device, as soon as the filter shows it."""
+        self._home = identity
+        if identity in self.position:
+            self.move_to(self.position[identity])
+
     def _extend(self) -> None:
         if self._anchor not in self.position or self._anchor is None or self.cursor is None:
             self.end_range()
