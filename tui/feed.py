@@ -11,6 +11,8 @@ import gc
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +21,7 @@ import aiosqlite
 from textual.message import Message
 
 from core.errors import FieldhandError, Kind
+from core.models import Device
 from core.paths import StateDirectory
 from core.store import views
 from core.store.database import open_reader
@@ -63,6 +66,7 @@ class Feed:
         self._reconnect = reconnect
         self.pause = pause
         self._revision = 0
+        self._last: StoreRead | None = None
         self._group_names: frozenset[str] = frozenset()
         self._dirty = asyncio.Event()
 
@@ -129,13 +133,29 @@ class Feed:
             self._dirty.clear()
             began = time.monotonic()
             try:
-                self._post(await self._read(db))
+                read, before = await self._read(db), self._last
+                self._last = read
+                if before is None or read.rows or read.removed or _beside_devices(read) != _beside_devices(before):
+                    self._post(read)
             except sqlite3.Error as error:
                 raise FieldhandError(Kind.DATABASE, path=str(self._store), reason=str(error)) from error
             took = time.monotonic() - began
             await asyncio.sleep(max(self.pause, min(PAUSES_PER_READ * took, LONGEST_PAUSE)))
 
+    async def _read_a_few(self, db: aiosqlite.Connection, before: StoreRead) -> None:
+        """What changed of a few devices is shown before all are counted, which takes longer the more there are."""
+        async with aclosing(views.pages_of_devices(db, self._revision)) as pages:
+            devices: list[Device] = await anext(pages, [])
+        if not 0 < len(devices) < views.DEVICES_IN_A_PAGE:
+            return
+        removed = await views.removed(db, self._revision)
+        self._revision = max(device.rev for device in devices)
+        rows = [Row.of(device) for device in devices]
+        self._post(replace(before, rows=rows, removed=removed, whole=False, complete=True))
+
     async def _read(self, db: aiosqlite.Connection) -> StoreRead:
+        if self._last is not None:
+            await self._read_a_few(db, self._last)
         summary = await views.summary(db, self._clock.now())
         groups = await views.groups(db)
         names = frozenset(group.name for group in groups)
@@ -166,6 +186,11 @@ class Feed:
                 if self.client is not None:
                     await self.client.close()
                 return client
+
+
+def _beside_devices(read: StoreRead) -> tuple[object, ...]:
+    """What is shown of a reading apart from its devices."""
+    return read.groups, read.ports, read.jobs, replace(read.summary, rev=0)
 
 
 def connecting(directory: StateDirectory, ends_with: int | None = None) -> Connect:

@@ -7,7 +7,7 @@ Functions over a connection (`database.open_reader`). Rows carry `rev`: give the
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import lru_cache
 from sys import intern
 from types import MappingProxyType
@@ -69,7 +69,7 @@ async def devices(db: aiosqlite.Connection, since: int = 0) -> list[Device]:
     return [_device(row) for row in rows]
 
 
-async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncIterator[list[Device]]:
+async def pages_of_devices(db: aiosqlite.Connection, since: int = 0) -> AsyncGenerator[list[Device], None]:
     """As `devices`, page by page: whoever reads a hundred thousand has to do other things in between."""
     last, identity = 0, _id(since)
     while True:
