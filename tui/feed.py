@@ -133,10 +133,8 @@ class Feed:
             self._dirty.clear()
             began = time.monotonic()
             try:
-                read, before = await self._read(db), self._last
-                self._last = read
-                if before is None or read.rows or read.removed or _beside_devices(read) != _beside_devices(before):
-                    self._post(read)
+                self._last = await self._read(db)
+                self._post(self._last)
             except sqlite3.Error as error:
                 raise FieldhandError(Kind.DATABASE, path=str(self._store), reason=str(error)) from error
             took = time.monotonic() - began
@@ -186,11 +184,6 @@ class Feed:
                 if self.client is not None:
                     await self.client.close()
                 return client
-
-
-def _beside_devices(read: StoreRead) -> tuple[object, ...]:
-    """What is shown of a reading apart from its devices."""
-    return read.groups, read.ports, read.jobs, replace(read.summary, rev=0)
 
 
 def connecting(directory: StateDirectory, ends_with: int | None = None) -> Connect:
