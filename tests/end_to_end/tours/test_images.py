@@ -30,6 +30,17 @@ def test_an_image_is_imported_and_loaded_into_one_into_some_and_into_all(tour: O
     assert len({device["application_sha256"] for device in here.field.truth().values()}) == 1
 
 
+def test_an_image_file_is_found_by_browsing(tour: OpenTour, tmp_path: Path) -> None:
+    here = tour(1)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "fan.apb").write_bytes(build_apb())
+    (folder / "notes.pdf").write_bytes(b"no image")
+    here.keys("4").sees("No images yet").keys("i").opens("Import an image").types(f"{tmp_path}/im", instead_of="/")
+    here.sees("images").keys(TAB).sees("fan.apb").keys(TAB, ENTER).sees("fan.apb is in the repository")
+    here.reads("▸ fan.apb").leaves()
+
+
 def test_a_load_that_is_stopped_half_way_is_seen_and_resumed(tour: OpenTour, tmp_path: Path) -> None:
     here = tour(1, options=("--write-ms", "20"))
     here.field.command("faults loss=0.1")  # slow enough to be caught in the middle

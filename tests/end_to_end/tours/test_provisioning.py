@@ -1,6 +1,7 @@
 """Into service and out of it: plans, jobs, seats, and what another tool has its hands on."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core import licensing
@@ -48,6 +49,12 @@ def test_where_another_tool_manages_the_network_it_is_left_alone(tour: OpenTour)
     assert here.field.truth()[uid]["state"] == "configured"
 
 
+def test_a_site_without_lon_offers_nothing_of_it(tour: OpenTour) -> None:
+    here = tour(1, EditSite(without=("lon",)))
+    here.keys("p").sees("nothing to provision on Fan 1: the site has no lon").keys("a").opens("Actions: Fan 1")
+    here.reads("Reprovision", "R", "the site has no lon").keys(ESC).no_longer_sees("Actions:").leaves()
+
+
 def test_a_modbus_unit_is_found_proves_who_it_is_and_is_offered_what_its_protocol_has(tour: OpenTour) -> None:
     here = tour(1, adopt=0, options=("--modbus", "1"))
     here.keys("D").opens("Search which port").types("RS-2").reads("▸ RS-2", "modbus:").keys(ENTER)
@@ -86,6 +93,9 @@ def test_missing_seats_are_said_and_come_from_a_removal_and_from_a_license(tour:
     content = json.loads(license_.read_text())
     content["license"]["devices"] = 500
     altered.write_text(json.dumps(content))
+    expired, foreign = tmp_path / "expired.lic", tmp_path / "foreign.lic"
+    expired.write_text(licensing.issue(private, 5, expires=datetime(2020, 1, 31, tzinfo=UTC)))
+    foreign.write_text(licensing.issue(private, 5, site="plant-9"))
     here.sees("seats 2/2").reads("◌ unlicensed", "Fan 3").reads("◌ unlicensed", "Fan 4").keys("G", "p")
     here.sees("nothing to provision on Fan 4: no license seat").keys("g", "X").sees("Remove: Fan 1", "Remove 1")
     here.agrees("3 devices", "seats 2/2").reads("○ unprovisioned", "Fan 3").keys("*").sees("3 selected").keys("p")
@@ -95,8 +105,13 @@ def test_missing_seats_are_said_and_come_from_a_removal_and_from_a_license(tour:
     here.keys("n").opens("Add a license").types(str(license_), instead_of="/").keys(ENTER).opens("signed with key")
     here.keys(ESC).no_longer_sees("Add a license").keys("t").opens("Trust a key")
     here.types(str(key), instead_of="/").keys(ENTER).sees("are accepted now")
-    here.keys("n").opens("Add a license").types(str(altered), instead_of="/").keys(ENTER)
-    here.opens("signature does not match").keys(ESC).no_longer_sees("Add a license")
+    for refused, why in (
+        (altered, "signature does not match"),
+        (expired, "expired on 2020-01-31"),
+        (foreign, "for site 'plant-9'"),
+    ):
+        here.keys("n").opens("Add a license").types(str(refused), instead_of="/").keys(ENTER)
+        here.opens(why).keys(ESC).no_longer_sees("Add a license")
     here.keys("n").opens("Add a license").types(str(license_), instead_of="/").keys(ENTER)
     here.sees("for 5 devices is in use", "seats 3/7", "3 of 7 seats in use", "4 free", "Expires")
     here.reads("2", "any", "never").reads("5", "any", "never").keys("1").reads("○ unprovisioned", "Fan 4").leaves()
