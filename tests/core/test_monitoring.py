@@ -307,6 +307,7 @@ async def test_what_strangers_report_is_no_event(site: Site) -> None:
 
 async def test_a_service_pin_is_an_event(site: Site) -> None:
     (device,) = await site.furnish("A1")
+    await until(lambda: site.engine.monitoring.watched.speaker("FT", "A1") is not None)
     for uid in ("B7", "A1"):
         site.world.port.presses.put_nowait(Found(uid))
     await until_event(site, "service pin of B7", "service pin of A1")
